@@ -1,0 +1,89 @@
+import createError from '@fastify/error'
+
+// Key = code = name.
+
+// Registration
+export const WSV_ERR_OPTION_UNKNOWN = createError<[where: string, name: string, hint: string]>(
+  'WSV_ERR_OPTION_UNKNOWN', "%s: there is no option '%s'%s", 500, TypeError)
+export const WSV_ERR_OPTION_INVALID = createError<[where: string, name: string, expected: string, got: string]>(
+  'WSV_ERR_OPTION_INVALID', "%s: option '%s' must be %s, got %s", 500, TypeError)
+export const WSV_ERR_OPTION_CONFLICT = createError<[name: string]>(
+  'WSV_ERR_OPTION_CONFLICT', "wsViews: option '%s' holds for the whole server and was set to another value by an earlier registration", 500)
+export const WSV_ERR_HTTP2 = createError(
+  'WSV_ERR_HTTP2', 'wsViews: WebSockets need HTTP/1.1, this HTTP/2 server does not allow it; set http2 with allowHTTP1 and https', 500)
+export const WSV_ERR_PREFIX_AMBIGUOUS = createError<[url: string]>(
+  'WSV_ERR_PREFIX_AMBIGUOUS', "wsView '%s': wsViews is registered more than once on this instance, so its prefix is not clear; declare the view in the 'views' of one registration", 500)
+export const WSV_ERR_VIEW_TOO_LATE = createError<[url: string]>(
+  'WSV_ERR_VIEW_TOO_LATE', "wsView '%s': views can only be declared before the server is ready", 500)
+export const WSV_ERR_VIEW_NAME_TAKEN = createError<[name: string, url: string]>(
+  'WSV_ERR_VIEW_NAME_TAKEN', "wsView: the name '%s' is taken by the view at '%s'", 500)
+export const WSV_ERR_VIEW_INVALID = createError<[view: string, reason: string]>(
+  'WSV_ERR_VIEW_INVALID', "wsView '%s': %s", 500, TypeError)
+export const WSV_ERR_SCHEMA_INVALID = createError<[view: string, reason: string]>(
+  'WSV_ERR_SCHEMA_INVALID', "'%s': the schema cannot be compiled: %s", 500)
+export const WSV_ERR_PATTERN_UNSAFE = createError<[view: string, pattern: string]>(
+  'WSV_ERR_PATTERN_UNSAFE', "'%s': the pattern '%s' can take exponential time; rewrite it, or set unsafePatterns: true", 500)
+
+// Handshake
+export const WSV_ERR_METHOD_NOT_ALLOWED = createError<[method: string]>(
+  'WSV_ERR_METHOD_NOT_ALLOWED', 'A WebSocket handshake is a GET request, got %s', 405)
+export const WSV_ERR_VERSION_UNSUPPORTED = createError<[version: string]>(
+  'WSV_ERR_VERSION_UNSUPPORTED', 'Sec-WebSocket-Version must be 13, got %s', 426)
+export const WSV_ERR_KEY_INVALID = createError(
+  'WSV_ERR_KEY_INVALID', 'Sec-WebSocket-Key must be 16 bytes in base64', 400)
+export const WSV_ERR_UPGRADE_WITH_BODY = createError(
+  'WSV_ERR_UPGRADE_WITH_BODY', 'A request that asks for an upgrade cannot have a body', 400)
+export const WSV_ERR_UPGRADE_REQUIRED = createError<[name: string]>(
+  'WSV_ERR_UPGRADE_REQUIRED', "'%s' is a WebSocket view: connect with a WebSocket", 426)
+export const WSV_ERR_NOT_A_VIEW = createError<[url: string]>(
+  'WSV_ERR_NOT_A_VIEW', "No WebSocket view at '%s'", 404)
+export const WSV_ERR_ORIGIN_FORBIDDEN = createError<[origin: string]>(
+  'WSV_ERR_ORIGIN_FORBIDDEN', "The origin '%s' is not allowed", 403)
+export const WSV_ERR_HANDSHAKE_HEADER = createError<[name: string]>(
+  'WSV_ERR_HANDSHAKE_HEADER', "The header '%s' cannot go on the handshake response", 500)
+export const WSV_ERR_CLOSING = createError(
+  'WSV_ERR_CLOSING', 'The server is closing', 503)
+export const WSV_ERR_TOO_MANY_CONNECTIONS = createError(
+  'WSV_ERR_TOO_MANY_CONNECTIONS', 'Too many connections', 503)
+export const WSV_ERR_TOO_MANY_CONNECTIONS_PER_ADDRESS = createError(
+  'WSV_ERR_TOO_MANY_CONNECTIONS_PER_ADDRESS', 'Too many connections from this address', 429)
+
+// Socket
+export const WSV_ERR_REPLY_WITHOUT_SCHEMA = createError<[view: string]>(
+  'WSV_ERR_REPLY_WITHOUT_SCHEMA', "The view '%s' returned a value but has no replySchema", 500)
+export const WSV_ERR_REPLY_INVALID = createError<[view: string, errors: string]>(
+  'WSV_ERR_REPLY_INVALID', "The view '%s' sent what its replySchema does not allow: %s", 500)
+export const WSV_ERR_NOT_SERIALIZABLE = createError<[what: string, expected: string]>(
+  'WSV_ERR_NOT_SERIALIZABLE', '%s cannot be sent: expected %s', 500, TypeError)
+export const WSV_ERR_CLOSE_CODE = createError<[code: string]>(
+  'WSV_ERR_CLOSE_CODE', 'A close code must be 1000, 1001, 1003, 1007 to 1014, or 3000 to 4999, got %s', 500, RangeError)
+export const WSV_ERR_CLOSE_REASON = createError<[bytes: number]>(
+  'WSV_ERR_CLOSE_REASON', 'A close reason must have at most 123 bytes, got %d', 500, RangeError)
+export const WSV_ERR_TOO_MANY_SUBSCRIPTIONS = createError<[limit: number]>(
+  'WSV_ERR_TOO_MANY_SUBSCRIPTIONS', 'A socket can subscribe to at most %d channels', 500)
+export const WSV_ERR_SESSION_ON_SOCKET = createError(
+  'WSV_ERR_SESSION_ON_SOCKET', 'A session cannot be regenerated on a WebSocket: its cookie could not be sent', 500)
+
+// Fan-out
+export const WSV_ERR_CHANNEL_INVALID = createError<[reason: string]>(
+  'WSV_ERR_CHANNEL_INVALID', 'Not a channel: %s', 500, TypeError)
+export const WSV_ERR_CHANNEL_MESSAGE_INVALID = createError<[channel: string, errors: string]>(
+  'WSV_ERR_CHANNEL_MESSAGE_INVALID', "The schema of channel '%s' does not allow this message: %s", 500)
+export const WSV_ERR_FANOUT_UNAVAILABLE = createError(
+  'WSV_ERR_FANOUT_UNAVAILABLE', 'The fan-out is not connected', 503)
+export const WSV_ERR_FANOUT_OVERLOADED = createError<[limit: number]>(
+  'WSV_ERR_FANOUT_OVERLOADED', 'More than %d publishes are waiting', 503)
+export const WSV_ERR_FANOUT_OVERFLOW = createError<[channel: string, limit: number]>(
+  'WSV_ERR_FANOUT_OVERFLOW', "The subscription to '%s' fell %d messages behind", 500)
+export const WSV_ERR_FANOUT_CLOSED = createError(
+  'WSV_ERR_FANOUT_CLOSED', 'The fan-out is closed', 503)
+
+// URLs
+export const WSV_ERR_VIEW_NOT_FOUND = createError<[name: string, known: string]>(
+  'WSV_ERR_VIEW_NOT_FOUND', "wsUrl: no view is named '%s', the views are: %s", 500, ReferenceError)
+export const WSV_ERR_URL_PARAM_MISSING = createError<[name: string, param: string, url: string]>(
+  'WSV_ERR_URL_PARAM_MISSING', "wsUrl('%s'): the parameter '%s' of '%s' is missing", 500, TypeError)
+export const WSV_ERR_URL_PARAM_UNUSED = createError<[name: string, param: string, url: string]>(
+  'WSV_ERR_URL_PARAM_UNUSED', "wsUrl('%s'): '%s' is no parameter of '%s'", 500, TypeError)
+export const WSV_ERR_URL_PARAM_INVALID = createError<[name: string, param: string, expected: string, got: string]>(
+  'WSV_ERR_URL_PARAM_INVALID', "wsUrl('%s'): the parameter '%s' must be %s, got %s", 500, TypeError)

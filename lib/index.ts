@@ -1,0 +1,1 @@
+export { closeCodes } from './close-codes.ts'
