@@ -87,3 +87,5 @@ export const WSV_ERR_URL_PARAM_UNUSED = createError<[name: string, param: string
   'WSV_ERR_URL_PARAM_UNUSED', "wsUrl('%s'): '%s' is no parameter of '%s'", 500, TypeError)
 export const WSV_ERR_URL_PARAM_INVALID = createError<[name: string, param: string, expected: string, got: string]>(
   'WSV_ERR_URL_PARAM_INVALID', "wsUrl('%s'): the parameter '%s' must be %s, got %s", 500, TypeError)
+export const WSV_ERR_URL_HOST_INVALID = createError(
+  'WSV_ERR_URL_HOST_INVALID', 'wsUrl: the request names no valid host; set baseUrl, or send a Host header', 400)

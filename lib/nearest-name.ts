@@ -1,0 +1,35 @@
+/**
+ * How many single-character changes lead from one text to the other (Levenshtein distance), letter case ignored.
+ */
+export function editDistance (from: string, to: string): number {
+  const a = from.toLowerCase()
+  const b = to.toLowerCase()
+  let row = Array.from({ length: b.length + 1 }, (_, column) => column)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const swap = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(swap, row[j]! + 1, next[j - 1]! + 1))
+    }
+    row = next
+  }
+  return row[b.length]!
+}
+
+/** The known names, nearest to `name` first; equally near ones keep their order. */
+export function nearestNames (name: string, known: Iterable<string>): string[] {
+  return Array.from(known, candidate => ({ candidate, distance: editDistance(name, candidate) }))
+    .sort((a, b) => a.distance - b.distance)
+    .map(({ candidate }) => candidate)
+}
+
+/**
+ * The known name that was probably meant.
+ *
+ * @returns `undefined` when nothing is near: more than a third of the letters, and more than two, would have to change
+ */
+export function nearestName (name: string, known: Iterable<string>): string | undefined {
+  const [nearest] = nearestNames(name, known)
+  if (nearest === undefined) return undefined
+  return editDistance(name, nearest) <= Math.max(2, Math.floor(nearest.length / 3)) ? nearest : undefined
+}
