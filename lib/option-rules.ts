@@ -1,3 +1,4 @@
+import { describe, kindOf } from './describe.ts'
 import { WSV_ERR_OPTION_INVALID, WSV_ERR_OPTION_UNKNOWN } from './errors.ts'
 import { nearestName } from './nearest-name.ts'
 
@@ -36,7 +37,7 @@ export function aDuration (least: number): Rule {
 }
 
 export function oneOf (...values: unknown[]): Rule {
-  return rule(values.map(kindOf).join(' or '), value => values.includes(value))
+  return rule(values.map(describe).join(' or '), value => values.includes(value))
 }
 
 export function either (...rules: Rule[]): Rule {
@@ -64,7 +65,7 @@ export function aList (what: string, of: Rule): Rule {
  */
 export function checkOption (where: string, name: string, value: unknown, { expected, accepts, members, required, secret }: Rule): void {
   if (!accepts(value)) {
-    throw new WSV_ERR_OPTION_INVALID(where, name, expected, secret === true ? wordFor(value) : kindOf(value))
+    throw new WSV_ERR_OPTION_INVALID(where, name, expected, secret === true ? kindOf(value) : describe(value))
   }
   if (members === undefined || !isPlainObject(value)) return
   for (const [member, given] of Object.entries(value)) {
@@ -96,18 +97,4 @@ export function isPlainObject (value: unknown): value is Record<string, unknown>
   if (!isObject(value)) return false
   const prototype = Object.getPrototypeOf(value)
   return prototype === Object.prototype || prototype === null
-}
-
-/** A value in a few words: scalars as they are, cut at 60 characters; of anything else only the kind. */
-export function kindOf (value: unknown): string {
-  if (typeof value === 'string') return `'${value.length > 60 ? `${value.slice(0, 60)}…` : value}'`
-  if (typeof value === 'bigint') return `${value}n`
-  if (typeof value === 'number' || typeof value === 'boolean' || value === null || value === undefined) return String(value)
-  return wordFor(value)
-}
-
-function wordFor (value: unknown): string {
-  if (value === null || value === undefined) return String(value)
-  if (Array.isArray(value)) return 'an array'
-  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
 }

@@ -2,10 +2,11 @@ import type { FastifyInstance, FastifyPluginAsync, FastifyPluginCallback, Fastif
 import type { ServerOptions as WsServerOptions } from 'ws'
 import type { CloseInfo, FormErrors, WsFanout, WsSocket } from './types.ts'
 import { readBaseUrl } from './absolute-url.ts'
+import { describe } from './describe.ts'
 import { WSV_ERR_OPTION_CONFLICT, WSV_ERR_OPTION_INVALID, WSV_ERR_OPTION_UNKNOWN } from './errors.ts'
 import {
   aBoolean, aCount, aDuration, aFunction, aList, anObject, aSchema, aShape, aTable, aText, checkOption, didYouMean, either, isObject,
-  isPlainObject, kindOf, oneOf, rule
+  isPlainObject, oneOf, rule
 } from './option-rules.ts'
 import type { Rule } from './option-rules.ts'
 
@@ -361,10 +362,10 @@ export function mergeServerOptions (current: ServerOptions | undefined, given: P
 export function readViewOptions (url: string, raw: Record<string, unknown>, handler: unknown, defaults: ViewDefaults):
 { view: ViewOptions, route: Record<string, unknown> } {
   if (typeof url !== 'string' || !/^(?:$|\/|\*)/.test(url)) {
-    throw new WSV_ERR_OPTION_INVALID('wsView', 'url', "a string that is empty or begins with '/'", kindOf(url))
+    throw new WSV_ERR_OPTION_INVALID('wsView', 'url', "a string that is empty or begins with '/'", describe(url))
   }
   const where = `wsView '${url}'`
-  if (!isObject(raw)) throw new WSV_ERR_OPTION_INVALID(where, 'options', 'an object', kindOf(raw))
+  if (!isObject(raw)) throw new WSV_ERR_OPTION_INVALID(where, 'options', 'an object', describe(raw))
 
   const own: Record<string, unknown> = {}
   const route: Record<string, unknown> = {}
@@ -466,7 +467,7 @@ function readOwningHandler (where: string, own: Record<string, unknown>, handler
 function addRouteOptions (where: string, route: Record<string, unknown>, others: unknown): void {
   const constraints = route.constraints
   if (isObject(constraints) && constraints.version !== undefined) {
-    throw new WSV_ERR_OPTION_INVALID(where, 'constraints.version', 'left out: a browser cannot send Accept-Version with a handshake', kindOf(constraints.version))
+    throw new WSV_ERR_OPTION_INVALID(where, 'constraints.version', 'left out: a browser cannot send Accept-Version with a handshake', describe(constraints.version))
   }
   if (route.exposeHeadRoute === true) {
     throw new WSV_ERR_OPTION_INVALID(where, 'exposeHeadRoute', 'false: a handshake is a GET request', 'true')
@@ -491,13 +492,13 @@ function checkTogether (where: string, view: ViewOptions, own: Record<string, un
   if (!view.hasForm) {
     const reason = view.messageSchema === undefined ? 'there is no messageSchema' : 'the messageSchema takes anything'
     const step = formSteps.find(name => view[name] !== undefined)
-    if (step !== undefined) throw new WSV_ERR_OPTION_INVALID(where, step, `left out: ${reason}, so there is no form`, kindOf(view[step]))
+    if (step !== undefined) throw new WSV_ERR_OPTION_INVALID(where, step, `left out: ${reason}, so there is no form`, describe(view[step]))
     if (typeof view.onMessage === 'object') {
       throw new WSV_ERR_OPTION_INVALID(where, 'onMessage', `a function: ${reason}, so there is no tag to dispatch by`, 'an object')
     }
   }
   if (own.form === 'strict' && own.unknownKeys !== undefined) {
-    throw new WSV_ERR_OPTION_INVALID(where, 'unknownKeys', "left out with form 'strict': the schema's additionalProperties decides", kindOf(own.unknownKeys))
+    throw new WSV_ERR_OPTION_INVALID(where, 'unknownKeys', "left out with form 'strict': the schema's additionalProperties decides", describe(own.unknownKeys))
   }
 }
 
