@@ -161,12 +161,15 @@ export class Hub implements FanOut, BrokerEvents, SubscriptionHost {
     }
   }
 
-  async leave (channel: string | Channel<any> | LocalSubscription, subscriber?: Subscriber): Promise<void> {
-    const target = subscriber === undefined ? (channel as LocalSubscription).target as string | Channel<any> : channel as string | Channel<any>
-    definitionOf(target)
-    const local = this.#channels.get(this.#prefix + nameOf(target))
-    if (local === undefined || !this.#exit(local, subscriber ?? channel as LocalSubscription)) return
+  async leave (channel: string | Channel<any>, subscriber: Subscriber): Promise<void> {
+    definitionOf(channel)
+    const local = this.#channels.get(this.#prefix + nameOf(channel))
+    if (local === undefined || !this.#exit(local, subscriber)) return
     await this.#abandon(local)
+  }
+
+  release (subscription: LocalSubscription): Promise<void> {
+    return this.leave(subscription.target, subscription)
   }
 
   leaveAll (subscriber: Subscriber): void {

@@ -1,11 +1,11 @@
-import type { Subscription } from '../types.ts'
+import type { Channel, Subscription } from '../types.ts'
 import { WSV_ERR_FANOUT_OVERFLOW, WSV_ERR_OPTION_INVALID } from '../errors.ts'
 import type { Subscriber } from './fan-out.ts'
 import type { ChannelMessage } from './message.ts'
 
 /** What a subscription asks of the hub. */
 export interface SubscriptionHost {
-  leave (subscription: LocalSubscription): Promise<void>
+  release (subscription: LocalSubscription): Promise<void>
   failed (err: unknown, subscription: LocalSubscription): void
 }
 
@@ -15,12 +15,12 @@ abstract class LocalSubscription implements Subscriber {
   readonly id = ''
   readonly channel: string
   /** as it was subscribed to: a name or a Channel */
-  readonly target: unknown
+  readonly target: string | Channel<any>
   readonly #host: SubscriptionHost
   readonly #signal: AbortSignal | undefined
   #ended = false
 
-  constructor (target: unknown, channel: string, host: SubscriptionHost, signal: AbortSignal | undefined) {
+  constructor (target: string | Channel<any>, channel: string, host: SubscriptionHost, signal: AbortSignal | undefined) {
     this.target = target
     this.channel = channel
     this.#host = host
@@ -41,7 +41,7 @@ abstract class LocalSubscription implements Subscriber {
 
   async unsubscribe (): Promise<void> {
     this.end()
-    await this.#host.leave(this)
+    await this.#host.release(this)
   }
 
   [Symbol.asyncDispose] (): Promise<void> {
@@ -64,7 +64,7 @@ export type { LocalSubscription }
 export class ListenerSubscription<T> extends LocalSubscription implements Subscription<T> {
   readonly #listener: (message: T) => unknown
 
-  constructor (target: unknown, channel: string, host: SubscriptionHost, signal: AbortSignal | undefined, listener: (message: T) => unknown) {
+  constructor (target: string | Channel<any>, channel: string, host: SubscriptionHost, signal: AbortSignal | undefined, listener: (message: T) => unknown) {
     super(target, channel, host, signal)
     this.#listener = listener
   }
@@ -96,7 +96,7 @@ export class IteratorSubscription<T> extends LocalSubscription implements Subscr
   #waiters: Waiter<T>[] = []
   #error: unknown
 
-  constructor (target: unknown, channel: string, host: SubscriptionHost, signal: AbortSignal | undefined, maxQueued: number) {
+  constructor (target: string | Channel<any>, channel: string, host: SubscriptionHost, signal: AbortSignal | undefined, maxQueued: number) {
     super(target, channel, host, signal)
     this.#maxQueued = maxQueued
   }
