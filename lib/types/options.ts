@@ -1,0 +1,107 @@
+import type { FastifyInstance, FastifyPluginOptions, FastifyRequest } from 'fastify'
+import type { ServerOptions } from 'ws'
+import type { WsFanout } from './fan-out.ts'
+import type { FormSettings } from './form.ts'
+import type { WsSocket } from './socket.ts'
+
+/** How much a client may do: for all views of a registration, or for one view. */
+export interface Limits {
+  /** Bytes of one message; more closes with 1009. Default 65536 */
+  maxPayload?: number
+  /** Message `count + 1` that is invalid within `perMs` closes with 1008. Default `{ count: 20, perMs: 10_000 }` */
+  maxInvalid?: { count: number, perMs: number }
+  /** More messages than this get the error `rate_limited`; ten times as many close with 1008. Invalid ones and pings count. Default: none */
+  rateLimit?: { messages: number, perMs: number }
+  /** Messages that may wait before reading stops. Default 64 */
+  backlog?: number
+  /** Bytes that may wait before reading stops. Default 262144 */
+  backlogBytes?: number
+  /** How long reading may stop without one finished message, in milliseconds; longer closes with 1013. Default 30000 */
+  maxPauseMs?: number
+  /** Messages of one socket that are handled at once. Default 1: in order */
+  concurrency?: number
+  /** Bytes that may wait to be sent. Default 1048576 */
+  maxBuffered?: number
+  /** Past `maxBuffered`: close with 1013, or drop new fan-out messages. Default `'close'` */
+  onSlow?: 'close' | 'drop'
+  /** Channels that one socket may subscribe to. Default 1000 */
+  maxSubscriptions?: number
+  /** How often a silent client is pinged, and how long its answer may take, in milliseconds. Default `{ intervalMs: 30_000, timeoutMs: 10_000 }` */
+  heartbeat?: { intervalMs?: number, timeoutMs?: number }
+  /** How long a session that cannot be checked counts as good, in milliseconds; longer closes with 1012. Default 300000 */
+  sessionGraceMs?: number
+}
+
+/** The origins that may connect; a client that sends no Origin is no browser and passes. */
+export type Origins = 'same-host' | '*' | readonly (string | RegExp)[] | ((origin: string, request: FastifyRequest) => boolean | Promise<boolean>)
+
+/** What a registration sets for its views, and a view for itself. */
+export interface WsViewSettings extends FormSettings, Limits {
+  /** Default `'same-host'`; a list replaces it, and `'null'` passes only if listed */
+  origins?: Origins | undefined
+  /** A handler threw. `true`: it is answered, keep the socket. Default: log and close with 1011 */
+  onHandlerError? (error: unknown, socket: WsSocket): boolean | void | Promise<boolean | void>
+  /** Check what a view sends against its replySchema. Default: outside production */
+  checkReplies?: boolean
+}
+
+/** An ordinary Fastify plugin that declares views. */
+export type WsViews = (instance: FastifyInstance, options: FastifyPluginOptions, done: (error?: Error) => void) => void | Promise<void>
+
+/** The part of an `ioredis` client (a `Redis` or a `Cluster`) that fan-out uses. */
+export interface RedisClient {
+  readonly status: string
+  publish (channel: string, message: string | Buffer): Promise<unknown>
+  subscribe (...channels: string[]): Promise<unknown>
+  unsubscribe (...channels: string[]): Promise<unknown>
+  duplicate (): RedisClient
+  on (event: string, listener: (...args: never[]) => void): unknown
+  quit (): Promise<unknown>
+  disconnect (): void
+}
+
+/** Options of `ioredis`; the ones that matter most are named. */
+export interface RedisConnection {
+  host?: string
+  port?: number
+  path?: string
+  username?: string
+  password?: string
+  tls?: object
+  connectionName?: string
+  [option: string]: unknown
+}
+
+/** The options of `fastify.register(wsViews, options)`. */
+export interface WsViewsOptions extends WsViewSettings {
+  /** URL prefix of the views. Default `''` */
+  prefix?: string
+  /** Plugins that declare views, loaded in one encapsulated context. */
+  views?: WsViews | readonly WsViews[]
+  /** Put before the names of these views: `wsUrl('v2:chat')`. Default none */
+  namespace?: string
+  /** An `ioredis` URL, options or client. Server-wide. Default: fan-out stays in this process */
+  redis?: string | RedisConnection | RedisClient | { publisher: RedisClient, subscriber: RedisClient } | undefined
+  /** Another fan-out, or what is put before the names of channels at Redis. Server-wide */
+  fanout?: WsFanout | { channelPrefix?: string, maxPending?: number } | undefined
+  /** Public base of the WebSocket server, `wss://ws.example.com`; makes `wsUrl` absolute. Server-wide. Default none */
+  baseUrl?: string | undefined
+  /** `false`: this process knows the names and can publish, but accepts no WebSockets. Server-wide. Default `true` */
+  serve?: boolean
+  /** Who a socket belongs to; asked after preHandler and at every session check. Server-wide. Default: nobody */
+  userOf? (request: FastifyRequest): string | null | undefined | Promise<string | null | undefined>
+  /** Is this socket still allowed? Server-wide. Default: the session decides */
+  checkSession? (request: FastifyRequest): boolean | Promise<boolean>
+  /** How often a session is checked, in milliseconds. Server-wide. Default 30000 */
+  sessionCheckMs?: number
+  /** Options of the `ws` servers. Server-wide. Default none */
+  websocket?: Omit<ServerOptions, 'host' | 'port' | 'backlog' | 'server' | 'noServer' | 'path' | 'handleProtocols' | 'verifyClient' | 'clientTracking' | 'maxPayload' | 'autoPong'>
+  /** How long a handshake may take, in milliseconds; then its TCP socket is destroyed. Server-wide. Default 10000 */
+  handshakeTimeoutMs?: number
+  /** Sockets and pending handshakes of this process; more get 503. Server-wide. Default: no limit */
+  maxConnections?: number
+  /** The same by `request.ip`; more get 429. Server-wide. Default: no limit */
+  maxConnectionsPerAddress?: number
+  /** How long `app.close()` waits for sockets, in milliseconds; then they are terminated. Server-wide. Default 5000 */
+  closeTimeoutMs?: number
+}

@@ -1,0 +1,67 @@
+import type { FastifyRequest } from 'fastify'
+import type { WebSocket } from 'ws'
+import type { Channel } from './fan-out.ts'
+
+export interface CloseInfo {
+  /** RFC 6455 §7.4; 1006 when the connection broke */
+  code: number
+  reason: string
+}
+
+/** What `request.session` is in this app: a session plugin says so, without one it is `unknown`. */
+export type WsSession = FastifyRequest extends { session: infer Session } ? Session : unknown
+
+/** What a view holds: thin, not an EventEmitter, not the object of `ws` (that one is `raw`). */
+export interface WsSocket<Data = unknown, Out = unknown, In = unknown, Request = FastifyRequest> extends AsyncIterable<In> {
+  readonly id: string
+  /** the handshake's request; its reply and raw response are released */
+  readonly request: Request
+  /** the session of the request, saved after a handler that changed it */
+  readonly session: WsSession
+  /** what the view's `data(request)` made */
+  data: Data
+  /** aborts as soon as the connection ends, whoever ends it */
+  readonly signal: AbortSignal
+  /** resolves after `onClose`; never rejects */
+  readonly closed: Promise<CloseInfo>
+  /** bytes that wait to be sent */
+  readonly bufferedAmount: number
+  /** false while more than half of `maxBuffered` waits, and once closing */
+  readonly writable: boolean
+  /** messages that were not sent (`onSlow: 'drop'`) or not handled (we closed) */
+  readonly dropped: number
+  /** the object of `ws` */
+  readonly raw: WebSocket
+  /** Send one message; nothing happens on a closed socket. */
+  send (message: Out): void
+  /** Resolves when `writable` is true again, or the socket has ended. */
+  drained (): Promise<void>
+  /** From now on what is published on the channel goes straight to this socket. */
+  subscribe (channel: string | Channel): Promise<void>
+  unsubscribe (channel: string | Channel): Promise<void>
+  /**
+   * @param code - default 1000
+   * @param reason - at most 123 bytes; clients see it
+   * @throws WSV_ERR_CLOSE_CODE, WSV_ERR_CLOSE_REASON
+   */
+  close (code?: number, reason?: string): void
+  /** End the connection without a closing handshake. */
+  terminate (): void
+}
+
+/** Sockets by what they are; all members given must match, at least one is given. */
+export type WsSocketQuery =
+  & { id?: string, view?: string, user?: string, sessionId?: string }
+  & ({ id: string } | { view: string } | { user: string } | { sessionId: string })
+
+/** `fastify.wsSockets`: the sockets of this process. */
+export interface WsSockets extends Iterable<WsSocket> {
+  readonly count: number
+  /**
+   * Close sockets: those for which a function returns true, in this process; or those that match, in every process.
+   *
+   * @param code - default 1000; 4401 where the filter names a user or a session
+   * @throws WSV_ERR_FANOUT_UNAVAILABLE when only the sockets of this process could be closed
+   */
+  close (filter: WsSocketQuery | ((socket: WsSocket) => boolean), code?: number, reason?: string): Promise<void>
+}
