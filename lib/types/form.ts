@@ -92,8 +92,8 @@ export interface FormSettings {
   refKey?: string | false
   /** The language of the error texts, asked once per socket. Default: from `Accept-Language` */
   locale? (request: FastifyRequest): string
-  /** Other error texts. Default: Django's English ones */
-  messages? (code: string, params: Record<string, unknown>, context: { field: string, locale: string }): string
+  /** Other error texts; `undefined` keeps the usual one. Default: Django's English ones */
+  messages? (code: string, params: Record<string, unknown>, context: { field: string, locale: string }): string | undefined
   /** What an invalid message leads to; whatever it is, it counts for `maxInvalid`. Default `'reply'` */
   onInvalid?: 'reply' | 'close' | 'ignore' | ((socket: WsSocket, errors: FormErrors, context: InvalidContext) => void | Promise<void>)
   /** Another shape for the error reply. Default `{ type: 'error', ref, errors }` */

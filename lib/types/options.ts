@@ -9,9 +9,9 @@ export interface Limits {
   /** Bytes of one message; more closes with 1009. Default 65536 */
   maxPayload?: number
   /** Message `count + 1` that is invalid within `perMs` closes with 1008. Default `{ count: 20, perMs: 10_000 }` */
-  maxInvalid?: { count: number, perMs: number }
-  /** More messages than this get the error `rate_limited`; ten times as many close with 1008. Invalid ones and pings count. Default: none */
-  rateLimit?: { messages: number, perMs: number }
+  maxInvalid?: { count?: number, perMs?: number }
+  /** More messages than this get the error `rate_limited`; ten times as many close with 1008. Invalid ones and pings count. Default `false` */
+  rateLimit?: { messages: number, perMs: number } | false
   /** Messages that may wait before reading stops. Default 64 */
   backlog?: number
   /** Bytes that may wait before reading stops. Default 262144 */
@@ -48,6 +48,9 @@ export interface WsViewSettings extends FormSettings, Limits {
 /** An ordinary Fastify plugin that declares views. */
 export type WsViews = (instance: FastifyInstance, options: FastifyPluginOptions, done: (error?: Error) => void) => void | Promise<void>
 
+/** As for `register`, it may be an imported module. */
+type ViewsPlugin = WsViews | Promise<{ default: WsViews }>
+
 /** The part of an `ioredis` client (a `Redis` or a `Cluster`) that fan-out uses. */
 export interface RedisClient {
   readonly status: string
@@ -72,12 +75,12 @@ export interface RedisConnection {
   [option: string]: unknown
 }
 
-/** The options of `fastify.register(wsViews, options)`. */
+/** The options of `fastify.register(wsViews, options)`; Fastify's own `logLevel` and `logSerializers` may stand beside them. */
 export interface WsViewsOptions extends WsViewSettings {
   /** URL prefix of the views. Default `''` */
   prefix?: string
   /** Plugins that declare views, loaded in one encapsulated context. */
-  views?: WsViews | readonly WsViews[]
+  views?: ViewsPlugin | readonly ViewsPlugin[]
   /** Put before the names of these views: `wsUrl('v2:chat')`. Default none */
   namespace?: string
   /** An `ioredis` URL, options or client. Server-wide. Default: fan-out stays in this process */
@@ -95,7 +98,7 @@ export interface WsViewsOptions extends WsViewSettings {
   /** How often a session is checked, in milliseconds. Server-wide. Default 30000 */
   sessionCheckMs?: number
   /** Options of the `ws` servers. Server-wide. Default none */
-  websocket?: Omit<ServerOptions, 'host' | 'port' | 'backlog' | 'server' | 'noServer' | 'path' | 'handleProtocols' | 'verifyClient' | 'clientTracking' | 'maxPayload' | 'autoPong'>
+  websocket?: Pick<ServerOptions, 'perMessageDeflate' | 'allowSynchronousEvents' | 'maxBufferedChunks' | 'maxFragments'>
   /** How long a handshake may take, in milliseconds; then its TCP socket is destroyed. Server-wide. Default 10000 */
   handshakeTimeoutMs?: number
   /** Sockets and pending handshakes of this process; more get 503. Server-wide. Default: no limit */

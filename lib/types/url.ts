@@ -13,10 +13,11 @@
  */
 export interface WsViewTypes {}
 
-export type WsUrlParam = string | number | boolean
+export type WsUrlParam = string | number | bigint | boolean
 
 export interface WsUrlOptions {
-  query?: Readonly<Record<string, WsUrlParam | readonly WsUrlParam[] | null | undefined>>
+  /** appended in order; a list repeats its key, `undefined` is skipped */
+  query?: Readonly<Record<string, WsUrlParam | readonly WsUrlParam[] | undefined>>
 }
 
 interface RegisteredView { readonly url: string, readonly __types?: { name: string } }
@@ -33,11 +34,11 @@ export type WsViewName = [Registered] extends [never] ? string : NameOf<Register
 
 /** `wsUrl(name, params?, options?)`; `params` may only be left out when the pattern needs none. */
 export type WsUrlArguments<Name> = [Registered] extends [never]
-  ? [params?: Readonly<Record<string, WsUrlParam>>, options?: WsUrlOptions]
+  ? [params?: Readonly<Record<string, WsUrlParam | undefined>>, options?: WsUrlOptions]
   : PatternArguments<`${Prefix}${RegisteredUrl<Name>}`>
 
 type PatternArguments<Pattern extends string> = string extends Pattern
-  ? [params?: Readonly<Record<string, WsUrlParam>>, options?: WsUrlOptions]
+  ? [params?: Readonly<Record<string, WsUrlParam | undefined>>, options?: WsUrlOptions]
   : [ParamOf<Pattern>] extends [never]
       ? [params?: Readonly<Record<string, never>>, options?: WsUrlOptions]
       : RequiredOf<ParamOf<Pattern>> extends never

@@ -27,13 +27,17 @@ type Parsed<Frames> = Frames extends 'text' ? string
     : Frames extends 'raw' ? string | Buffer
       : Frames extends { parse (...args: never): infer Message } ? Message : unknown
 
-type Serialized<Frames> = Frames extends { serialize (message: infer Message): unknown } ? Message : Parsed<Frames>
+/** What may go into one; any bytes will do. */
+type Serializable<Frames> = Frames extends 'text' ? string
+  : Frames extends 'binary' ? Uint8Array
+    : Frames extends 'raw' ? string | Uint8Array
+      : Frames extends { serialize (message: infer Message): unknown } ? Message : unknown
 
 /** What a view's handlers are given. */
 export type Incoming<MessageSchema, Frames> = [MessageSchema] extends [TSchema] ? Cleaned<MessageSchema> : Parsed<Frames>
 
 /** What a view sends: `Static` of its replySchema. */
-export type Outgoing<ReplySchema, Frames> = [ReplySchema] extends [TSchema] ? Static<ReplySchema> : Serialized<Frames>
+export type Outgoing<ReplySchema, Frames> = [ReplySchema] extends [TSchema] ? Static<ReplySchema> : Serializable<Frames>
 
 /**
  * What `onMessage` may return. Without a replySchema only text and bytes may leave (WSV_ERR_REPLY_WITHOUT_SCHEMA).
@@ -41,7 +45,7 @@ export type Outgoing<ReplySchema, Frames> = [ReplySchema] extends [TSchema] ? St
  * `return { type: 'said' }` from becoming `string`.
  */
 export type Reply<ReplySchema, Frames> = [ReplySchema] extends [never] ? Literals : [ReplySchema] extends [undefined]
-  ? Frames extends 'text' | 'binary' | 'raw' ? Parsed<Frames> | void : void
+  ? Frames extends 'text' | 'binary' | 'raw' ? Serializable<Frames> | void : void
   : [ReplySchema] extends [TSchema] ? Static<ReplySchema> & Anything | void : Anything | void
 
 /** `unknown`, written so that a union with it stays a union */
@@ -141,7 +145,7 @@ type RouteOptionsOf<Url extends string, Schema> = Pick<RouteShorthandOptions<
 interface WsViewBase<Url extends string, Name extends string, MessageSchema, ReplySchema, Frames, Schema, Data, Socket, Message>
   extends RouteOptionsOf<Url, Schema>, FormSteps<Message>, WsViewSettings {
   /** Unique in the server, together with its namespace; `wsUrl`, logs and documents use it. */
-  name?: Name
+  name: Name
   /** What a client may send. Required for a JSON view that takes messages; `Type.Unknown()` or `{}` takes anything, as it came. */
   messageSchema?: MessageSchema
   /** What the view itself sends: `socket.send` and what `onMessage` returns. Undeclared properties are left out. */
@@ -152,14 +156,14 @@ interface WsViewBase<Url extends string, Name extends string, MessageSchema, Rep
   schema?: Schema
   /** Fastify's, without `version`. */
   constraints?: { version?: never, host?: string | RegExp, [name: string]: unknown }
-  /** Makes `socket.data`. Write it before the handlers: its type reaches only what stands after it. */
-  data? (this: FastifyInstance, request: NoInfer<WsRequest<Url, Schema>>): Data
+  /** Makes `socket.data`, after the request's hooks. Write it before the handlers: its type reaches only what stands after it. */
+  data? (this: FastifyInstance, request: NoInfer<WsRequest<Url, Schema>>): Data | Promise<Data>
   /** The socket is open; messages wait until it has settled. */
   onOpen? (this: FastifyInstance, socket: NoInfer<Socket>): void | Promise<void>
   /** Exactly once for every socket whose `onOpen` was started. */
   onClose? (this: FastifyInstance, socket: NoInfer<Socket>, info: CloseInfo): void | Promise<void>
   /** The fan-out was away and is back: messages of these channels may be missing. Once per outage. */
-  onGap? (this: FastifyInstance, socket: NoInfer<Socket>, channels: readonly string[]): void | Promise<void>
+  onGap? (this: FastifyInstance, socket: NoInfer<Socket>, channels: string[]): void | Promise<void>
   /** After the form, before the handler: throw `ValidationError` (an error reply), or close. */
   preMessage?: WsPreMessage<NoInfer<Socket>, Message>
   /** Replaces what goes to this socket, or drops it (`undefined`). Synchronous; costs one serialisation per socket. */
@@ -206,14 +210,14 @@ export interface WsView<Url extends string = string, Name extends string = strin
 
 export interface DefineView {
   /** A view in event style. */
-  <Url extends string, Name extends string = never, MessageSchema extends object | undefined = undefined,
+  <Url extends string, Name extends string, MessageSchema extends object | undefined = undefined,
     ReplySchema extends object | undefined = undefined, Frames extends WsFrames = 'json',
     Schema extends FastifySchema = FastifySchema, Data = unknown>(
     url: Url,
     options: WsViewOptions<Url, Name, MessageSchema, ReplySchema, Frames, Schema, Data>
   ): WsView<Url, Name, Incoming<MessageSchema, Frames>, Outgoing<ReplySchema, Frames>>
   /** A view in owning style. */
-  <Url extends string, Name extends string = never, MessageSchema extends object | undefined = undefined,
+  <Url extends string, Name extends string, MessageSchema extends object | undefined = undefined,
     ReplySchema extends object | undefined = undefined, Frames extends WsFrames = 'json',
     Schema extends FastifySchema = FastifySchema, Data = unknown>(
     url: Url,
@@ -234,7 +238,7 @@ export interface DeclareView {
     Schema extends FastifySchema = FastifySchema, Data = unknown>(
     url: Url,
     options: WsViewOptions<Url, string, MessageSchema, ReplySchema, Frames, Schema, Data>
-  ): void
+  ): FastifyInstance
   /** A view in owning style. */
   <Url extends string, MessageSchema extends object | undefined = undefined,
     ReplySchema extends object | undefined = undefined, Frames extends WsFrames = 'json',
@@ -242,15 +246,15 @@ export interface DeclareView {
     url: Url,
     options: WsOwningViewOptions<Url, string, MessageSchema, ReplySchema, Frames, Schema, Data>,
     handler: NoInfer<HandlerOf<Url, MessageSchema, ReplySchema, Frames, Schema, Data>>
-  ): void
+  ): FastifyInstance
   /** A view made by `defineView`. */
-  (view: WsView): void
+  (view: WsView): FastifyInstance
 }
 
 /** `routeOptions.wsView` in Fastify's `onRoute`: a view as it will run. */
 export interface DeclaredView {
   /** with its namespace */
-  readonly name: string | undefined
+  readonly name: string
   readonly messageSchema: object | undefined
   readonly replySchema: object | undefined
   readonly frames: WsFrames
@@ -265,4 +269,4 @@ export interface WsHooks {
   preSend: WsPreSend
 }
 
-export type AddWsHook = <Name extends keyof WsHooks>(name: Name, hook: WsHooks[Name]) => void
+export type AddWsHook = <Name extends keyof WsHooks>(name: Name, hook: WsHooks[Name]) => FastifyInstance
