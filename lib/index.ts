@@ -1,1 +1,33 @@
+import fastifyWebsocket from '@fastify/websocket'
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import { decorate } from './decorators.ts'
+import { WSV_ERR_HTTP2 } from './errors.ts'
+import { readPluginOptions } from './options.ts'
+import { Registration } from './registration.ts'
+import { ServerState } from './server-state.ts'
+import type { WsViewsOptions } from './types.ts'
+
+async function wsViews (instance: FastifyInstance, raw: WsViewsOptions): Promise<void> {
+  const options = readPluginOptions(raw as Record<string, unknown>)
+  const { http2, https } = instance.initialConfig
+  if (http2 === true && (typeof https !== 'object' || https.allowHTTP1 !== true)) throw new WSV_ERR_HTTP2()
+
+  const state = ServerState.of(instance, options.server)
+  const registration = new Registration(instance, state, options)
+  decorate(instance, state)
+  if (state.options.serve && !instance.hasDecorator('websocketServer')) {
+    // it must not listen on the server itself: every upgrade comes in through our door
+    await instance.register(fastifyWebsocket, { options: { server: state.door.emitter as never } })
+  }
+  await registration.load()
+}
+
+export default fp(wsViews, { fastify: '5.x', name: 'fastify-ws-views' })
 export { closeCodes } from './close-codes.ts'
+export { defineView } from './define-view.ts'
+export { defineChannel } from './fan-out/channel.ts'
+export * as errors from './errors.ts'
+export type {
+  Channel, CloseInfo, FormError, FormErrors, WsFanout, WsSocket, WsSockets, WsView, WsViewOptions, WsViews, WsViewsOptions, WsViewTypes
+} from './types.ts'

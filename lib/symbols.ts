@@ -4,3 +4,11 @@ export const kHandshake = Symbol('wsViews.handshake')
 export const kSocket = Symbol('wsViews.socket')
 /** on an instance: the registrations of wsViews on it */
 export const kRegistrations = Symbol('wsViews.registrations')
+/** in a route's config: 'view', 'websocket' (of @fastify/websocket) or 'plain' */
+export const kRouteKind = Symbol('wsViews.routeKind')
+/** in a route's config: the view */
+export const kView = Symbol('wsViews.view')
+/** on an instance: the hooks that addWsHook added to it */
+export const kWsHooks = Symbol('wsViews.hooks')
+/** on the context of the views: the registration that made it */
+export const kInside = Symbol('wsViews.inside')

@@ -1,0 +1,187 @@
+import { EventEmitter } from 'node:events'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { FastifyContextConfig, FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import type {} from '@fastify/websocket'
+import type { FastifyError } from '@fastify/error'
+import { WSV_ERR_CLOSING, WSV_ERR_NOT_A_VIEW, WSV_ERR_TOO_MANY_CONNECTIONS } from './errors.ts'
+import { contextsOf } from './contexts.ts'
+import { learnMarks, type UpgradeListener, type UpgradeMarks } from './fastify-websocket.ts'
+import { Handshake, type HandshakeOwner } from './handshake.ts'
+import { kHandshake, kRouteKind } from './symbols.ts'
+import type { Watch } from './watch.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig { [kRouteKind]?: 'view' | 'websocket' | 'plain' }
+}
+
+export interface DoorLimits {
+  /** milliseconds until an unanswered upgrade is destroyed */
+  handshakeTimeoutMs: number
+  /** open sockets and pending handshakes */
+  maxConnections: number | undefined
+}
+
+/**
+ * Every upgrade that reaches one `http.Server` comes in here, and none leaves without an end: an open socket, an
+ * HTTP answer followed by the end of the TCP socket, or destruction at the deadline.
+ */
+export class Door implements HandshakeOwner {
+  isClosing = false
+  readonly pending = new Set<Handshake>()
+  /** `@fastify/websocket` of ours listens here, so that it never listens on the server itself */
+  readonly emitter = new EventEmitter()
+  #instance: FastifyInstance
+  #watch: Watch
+  #limits: DoorLimits
+  #openSockets: () => number
+  #marks: UpgradeMarks | undefined
+  /** the application has registered `@fastify/websocket` itself, perhaps before us: some of its routes we have not seen */
+  #hasUnseenRoutes = false
+  #hasForeignListeners = false
+  #knownServers = new WeakSet<EventEmitter>()
+
+  constructor (instance: FastifyInstance, watch: Watch, limits: DoorLimits, openSockets: () => number) {
+    this.#instance = instance
+    this.#watch = watch
+    this.#limits = limits
+    this.#openSockets = openSockets
+  }
+
+  /** Take over the server's upgrades; `release` gives them back. */
+  open (): void {
+    this.#server.prependListener('upgrade', this.#onUpgrade)
+    for (const instance of contextsOf(this.#instance)) {
+      instance.addHook('onRequest', this.#guard)
+      instance.addHook('onRoute', markRoute)
+    }
+  }
+
+  /**
+   * When everything is loaded: `@fastify/websocket` no longer listens on the server, the door hands it what is
+   * its own. A listener of somebody else stays, and gets the upgrades whose path no route has.
+   */
+  adoptListeners (): void {
+    for (const listener of this.#server.listeners('upgrade') as UpgradeListener[]) {
+      if (listener === this.#onUpgrade) continue
+      const marks = learnMarks(listener)
+      if (marks === undefined) {
+        this.#hasForeignListeners = true
+      } else {
+        this.#marks = marks
+        this.#hasUnseenRoutes = true
+        this.#server.off('upgrade', listener)
+      }
+    }
+    for (const listener of this.emitter.listeners('upgrade') as UpgradeListener[]) {
+      if (listener === this.#onUpgrade) continue
+      this.#marks ??= learnMarks(listener)
+      this.emitter.off('upgrade', listener)
+    }
+    // `injectWS` emits here
+    if (this.emitter.listenerCount('upgrade') === 0) this.emitter.on('upgrade', this.#onUpgrade)
+  }
+
+  /** No more handshakes: 503 for what is under way and for what comes until the server is closed. */
+  close (): void {
+    this.isClosing = true
+    for (const handshake of this.pending) {
+      if (handshake.isWebSocket) handshake.refuse(new WSV_ERR_CLOSING())
+    }
+  }
+
+  release (): void {
+    this.#server.off('upgrade', this.#onUpgrade)
+    for (const handshake of this.pending) handshake.tcp.destroy()
+  }
+
+  route (request: IncomingMessage, response: ServerResponse): void {
+    try {
+      this.#instance.routing(request, response)
+    } catch (error) {
+      this.#instance.log.error({ err: error }, 'the upgrade could not be routed')
+      request.socket?.destroy()
+    }
+  }
+
+  refusal (): { error: FastifyError, headers?: Record<string, string> } | undefined {
+    if (this.isClosing) return { error: new WSV_ERR_CLOSING() }
+    const { maxConnections } = this.#limits
+    // this handshake is counted among the pending ones already
+    if (maxConnections !== undefined && this.#openSockets() + this.pending.size > maxConnections) {
+      return { error: new WSV_ERR_TOO_MANY_CONNECTIONS(), headers: { 'retry-after': '10' } }
+    }
+    return undefined
+  }
+
+  ended (handshake: Handshake): void {
+    this.pending.delete(handshake)
+    this.#watch.delete(handshake)
+  }
+
+  get #server (): Server {
+    return this.#instance.server
+  }
+
+  #onUpgrade = (request: IncomingMessage, tcp: Duplex, head: Buffer): void => {
+    if (this.#hasForeignListeners && !this.#hasRoute(request)) return
+    const { handshakeTimeoutMs } = this.#limits
+    const handshake = new Handshake(this, request, tcp, head, performance.now() + handshakeTimeoutMs)
+    this.pending.add(handshake)
+    this.#watch.add(handshake, handshakeTimeoutMs)
+    handshake.begin()
+  }
+
+  #hasRoute (request: IncomingMessage): boolean {
+    return this.#instance.findRoute({
+      method: 'GET', url: request.url ?? '/', constraints: { host: request.headers.host ?? '' }
+    }) as unknown !== null
+  }
+
+  /**
+   * The hook that runs for every request of every context: an upgrade goes on to a view or to a `websocket: true`
+   * route, and nowhere else.
+   */
+  #guard = (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
+    const handshake = request.raw[kHandshake]
+    if (handshake === undefined || request.is404) {
+      done()
+      return
+    }
+    const kind = request.routeOptions.config[kRouteKind]
+    const marks = this.#marks
+    if (kind === 'view') {
+      // to @fastify/websocket a view is a plain route: it would open and close the socket
+      if (marks !== undefined && 'ws' in request) {
+        const raw = request.raw as unknown as Record<symbol, unknown>
+        raw[marks.socket] = undefined
+        request.ws = false as FastifyRequest['ws']
+      }
+      done()
+    } else if (marks !== undefined && 'ws' in request && (kind === 'websocket' || (kind === undefined && this.#hasUnseenRoutes))) {
+      const raw = request.raw as unknown as Record<symbol, unknown>
+      raw[marks.socket] = handshake.tcp
+      raw[marks.head] = handshake.head
+      request.ws = true as FastifyRequest['ws']
+      this.#releaseOnConnection(reply.server)
+      done()
+    } else {
+      reply.send(new WSV_ERR_NOT_A_VIEW(request.url))
+    }
+  }
+
+  #releaseOnConnection (instance: FastifyInstance): void {
+    const { websocketServer } = instance
+    if (this.#knownServers.has(websocketServer)) return
+    this.#knownServers.add(websocketServer)
+    websocketServer.on('connection', (_socket: unknown, request: IncomingMessage) => { request[kHandshake]?.handOver() })
+  }
+}
+
+/** In onRoute, after `@fastify/websocket` or before it: which routes take an upgrade. */
+function markRoute (route: RouteOptions & { websocket?: boolean, wsHandler?: unknown }): void {
+  const config = (route.config ?? {}) as FastifyContextConfig
+  if (config[kRouteKind] !== undefined) return
+  const isWebSocket = route.websocket === true || route.wsHandler !== undefined
+  route.config = { ...config, [kRouteKind]: isWebSocket ? 'websocket' : 'plain' }
+}

@@ -1,0 +1,29 @@
+import type { FastifyRequest } from 'fastify'
+import { WSV_ERR_ORIGIN_FORBIDDEN } from './errors.ts'
+import type { Origins } from './options.ts'
+
+/**
+ * The origin check of a view (RFC 6455 §10.2): without it, any page that a visitor opens could use the visitor's
+ * cookies to talk to the view. A client that sends no Origin is no browser, and passes.
+ *
+ * @throws WSV_ERR_ORIGIN_FORBIDDEN
+ */
+export async function checkOrigin (request: FastifyRequest, origins: Origins): Promise<void> {
+  const { origin } = request.headers
+  if (origin === undefined || origins === '*') return
+  if (await isAllowed(origin, request, origins)) return
+  request.log.warn({ origin, host: request.host }, "the origin is not the host of this server: list it in the option 'origins'")
+  throw new WSV_ERR_ORIGIN_FORBIDDEN(origin)
+}
+
+function isAllowed (origin: string, request: FastifyRequest, origins: Exclude<Origins, '*'>): boolean | Promise<boolean> {
+  if (typeof origins === 'function') return origins(origin, request)
+  if (origins === 'same-host') return isSameHost(origin, request)
+  return origins.some((allowed) => typeof allowed === 'string' ? allowed === origin : allowed.test(origin))
+}
+
+/** The port counts, the scheme does not: it may be a proxy that speaks TLS. */
+function isSameHost (origin: string, request: FastifyRequest): boolean {
+  const ours = `${request.protocol}://${request.host}`
+  return URL.canParse(origin) && URL.canParse(ours) && new URL(origin).host === new URL(ours).host
+}

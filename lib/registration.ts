@@ -1,0 +1,116 @@
+import type { FastifyInstance } from 'fastify'
+import { WSV_ERR_PREFIX_AMBIGUOUS, WSV_ERR_VIEW_TOO_LATE } from './errors.ts'
+import { readViewOptions, type PluginOptions } from './options.ts'
+import type { ServerState } from './server-state.ts'
+import { readRouterSettings, type RouterSettings } from './url.ts'
+import { kInside, kRegistrations } from './symbols.ts'
+import { View, type Serialize } from './view.ts'
+import { viewRoute } from './view-route.ts'
+import { wsHooksOf } from './ws-hooks.ts'
+
+/** What an instance holds of ours. */
+interface Context {
+  /** the registrations on this very instance */
+  [kRegistrations]?: Registration[]
+  /** the registration that made this context */
+  [kInside]?: Registration
+}
+
+/** One `register(wsViews, …)`: its prefix, its namespace, the defaults of its views. */
+export class Registration {
+  readonly #instance: FastifyInstance
+  readonly #state: ServerState
+  readonly #options: PluginOptions
+  readonly #views: { view: View, hasCustomCompiler: boolean }[] = []
+  #isReady = false
+
+  constructor (instance: FastifyInstance, state: ServerState, options: PluginOptions) {
+    this.#instance = instance
+    this.#state = state
+    this.#options = options
+    const context = instance as Context
+    if (!Object.hasOwn(context, kRegistrations)) context[kRegistrations] = []
+    context[kRegistrations]!.push(this)
+    instance.addHook('onReady', async () => { this.#ready() })
+  }
+
+  /** Open the context of the views, and load them in it. */
+  async load (): Promise<void> {
+    const { prefix, views, context } = this.#options
+    await this.#instance.register(async (child) => {
+      (child as Context)[kInside] = this
+      for (const plugin of views) await child.register(plugin as never)
+    }, { ...context, ...(prefix === '' ? {} : { prefix }) })
+  }
+
+  /**
+   * Declare a view on an instance.
+   *
+   * @param prefix - put in front of `url` where `instance` is outside the context of the views
+   */
+  declare (instance: FastifyInstance, prefix: string, url: string, raw: Record<string, unknown>, handler: unknown): void {
+    if (this.#isReady) throw new WSV_ERR_VIEW_TOO_LATE(url)
+    const { view: options, route } = readViewOptions(url, raw, handler, this.#options.view)
+    const path = prefix + url
+    const { namespace } = this.#options
+    const name = namespace === undefined ? options.name : `${namespace}:${options.name}`
+    const view = new View(instance, name, path, options)
+    this.#state.names.add({ name, ...urlOf(instance, path, route) })
+    const declared = { view, hasCustomCompiler: false }
+    this.#views.push(declared)
+    // before ready, Fastify has no validator compiler of its own yet
+    instance.after(() => { declared.hasCustomCompiler = (instance.validatorCompiler as unknown) !== undefined })
+    if (this.#state.options.serve) instance.route(viewRoute(view, this.#state, route))
+  }
+
+  #ready (): void {
+    this.#isReady = true
+    for (const { view, hasCustomCompiler } of this.#views) {
+      const { instance, options, path } = view
+      view.ready({
+        name: view.name,
+        schemas: instance.getSchemas(),
+        customCompiler: hasCustomCompiler,
+        compile: (schema) => instance.validatorCompiler!({ schema: schema as object, method: 'GET', url: path, httpPart: 'querystring' }) as (value: unknown) => boolean,
+        hooks: wsHooksOf(instance),
+        serialize: options.replySchema === undefined
+          ? undefined
+          : instance.serializerCompiler!({ schema: options.replySchema, method: 'GET', url: path, httpStatus: '101' }) as Serialize
+      })
+    }
+  }
+
+  /**
+   * The registration that a view declared on `instance` belongs to, and the prefix it gets.
+   *
+   * @throws WSV_ERR_PREFIX_AMBIGUOUS
+   */
+  static for (instance: FastifyInstance, url: string): { registration: Registration, prefix: string } {
+    for (let context: object = instance; context !== null; context = Object.getPrototypeOf(context) as object) {
+      const { [kInside]: inside, [kRegistrations]: registrations } = ownOf(context)
+      if (inside !== undefined) return { registration: inside, prefix: '' }
+      if (registrations === undefined) continue
+      if (registrations.length > 1) break
+      return { registration: registrations[0]!, prefix: registrations[0]!.#options.prefix }
+    }
+    throw new WSV_ERR_PREFIX_AMBIGUOUS(url)
+  }
+}
+
+/** The full path of the route, and the host it answers to. */
+function urlOf (instance: FastifyInstance, path: string, route: Record<string, unknown>): { url: string, host: string | undefined } & Partial<RouterSettings> {
+  const { prefix } = instance
+  // as Fastify joins them: `/` below a prefix is the prefix itself, unless the route wants the slash
+  const tail = path === '/' && prefix !== '' && route.prefixTrailingSlash !== 'slash'
+    ? ''
+    : prefix.endsWith('/') && path.startsWith('/') ? path.slice(1) : path
+  const host = (route.constraints as { host?: unknown } | undefined)?.host
+  return { url: prefix + tail, host: typeof host === 'string' ? host : undefined, ...readRouterSettings(instance.initialConfig) }
+}
+
+function ownOf (context: object): Context {
+  const own: Context = {}
+  if (Object.hasOwn(context, kInside)) own[kInside] = (context as Context)[kInside]!
+  if (Object.hasOwn(context, kRegistrations)) own[kRegistrations] = (context as Context)[kRegistrations]!
+  return own
+}

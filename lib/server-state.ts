@@ -1,0 +1,99 @@
+import type { Server } from 'node:http'
+import type { FastifyInstance } from 'fastify'
+import { closeCodes } from './close-codes.ts'
+import { Door } from './door.ts'
+import { createFanOut, type FanOut } from './fan-out/fan-out.ts'
+import { mergeServerOptions, type ServerOptions } from './options.ts'
+import type { Socket } from './socket.ts'
+import { Sockets } from './sockets.ts'
+import { ViewNames } from './url.ts'
+import { Watch } from './watch.ts'
+import { WsServers } from './ws-servers.ts'
+
+const states = new WeakMap<Server, ServerState>()
+
+/**
+ * What all registrations on one `http.Server` share: names, fan-out, sockets, the door, the timer and the
+ * server-wide options.
+ */
+export class ServerState {
+  readonly options: ServerOptions
+  readonly names = new ViewNames()
+  readonly watch = new Watch()
+  readonly sockets = new Set<Socket>()
+  readonly wsSockets = new Sockets(this.sockets)
+  readonly wsServers: WsServers
+  readonly fanOut: FanOut
+  readonly door: Door
+
+  /**
+   * The state of the instance's server; the first registration makes it.
+   *
+   * @throws WSV_ERR_OPTION_CONFLICT
+   */
+  static of (instance: FastifyInstance, given: Partial<ServerOptions>): ServerState {
+    const known = states.get(instance.server)
+    if (known !== undefined) {
+      mergeServerOptions(known.options, given)
+      return known
+    }
+    const options = mergeServerOptions(undefined, given)
+    const state = new ServerState(instance, options)
+    states.set(instance.server, state)
+    state.#addHooks(instance)
+    return state
+  }
+
+  private constructor (instance: FastifyInstance, options: ServerOptions) {
+    this.options = options
+    this.fanOut = createFanOut({ log: instance.log, ...(options.fanout as object) })
+    this.wsServers = new WsServers(options.websocket, options.closeTimeoutMs)
+    this.door = new Door(instance, this.watch, options, () => this.sockets.size)
+  }
+
+  get isClosing (): boolean {
+    return this.door.isClosing
+  }
+
+  #addHooks (instance: FastifyInstance): void {
+    const { serve } = this.options
+    if (serve) {
+      this.door.open()
+      instance.addHook('onReady', async () => { this.door.adoptListeners() })
+      instance.addHook('preClose', async () => { await this.#closeSockets() })
+    }
+    instance.addHook('onReady', async () => {
+      if (!serve && this.fanOut.kind === 'in-process') {
+        instance.log.warn('wsViews: this process accepts no WebSockets and has no fan-out to others: publishing reaches nobody')
+      }
+      instance.log.info(`wsViews: fan-out ${this.fanOut.kind}`)
+    })
+    instance.addHook('onClose', async () => {
+      this.door.release()
+      this.wsServers.close()
+      await this.fanOut.close()
+    })
+  }
+
+  /** Every socket gets 1001, busy ones after their handler; what is left at the deadline is terminated. */
+  async #closeSockets (): Promise<void> {
+    this.door.close()
+    const closed: Promise<unknown>[] = []
+    let count = 0
+    for (const socket of [...this.sockets]) {
+      closed.push(socket.closed)
+      socket.closeIdle(closeCodes.GOING_AWAY, 'server_closing')
+      // other work of the process goes on between the batches
+      if (++count % 500 === 0) await new Promise((resolve) => setImmediate(resolve))
+    }
+    if (this.sockets.size === 0) return
+    let timer: NodeJS.Timeout | undefined
+    const deadline = new Promise((resolve) => { timer = setTimeout(resolve, this.options.closeTimeoutMs) })
+    await Promise.race([Promise.all(closed), deadline])
+    clearTimeout(timer)
+    for (const socket of [...this.sockets]) {
+      socket.terminate()
+      socket.finish()
+    }
+  }
+}

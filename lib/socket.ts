@@ -1,0 +1,441 @@
+import { randomBytes } from 'node:crypto'
+import type { Duplex } from 'node:stream'
+import type { FastifyRequest } from 'fastify'
+import type { RawData, WebSocket } from 'ws'
+import { closeCodes } from './close-codes.ts'
+import { WSV_ERR_CLOSE_CODE, WSV_ERR_CLOSE_REASON, WSV_ERR_TOO_MANY_SUBSCRIPTIONS } from './errors.ts'
+import type { FanOut, Subscriber } from './fan-out/fan-out.ts'
+import type { FormContext } from './form/form.ts'
+import { Inbox, type InboxOwner } from './inbox.ts'
+import { Outbox, type OutboxOptions, type OutboxOwner } from './outbox.ts'
+import type { Payload } from './payload.ts'
+import { kSocket } from './symbols.ts'
+import type { Channel, CloseInfo, WsSocket } from './types.ts'
+import type { View } from './view.ts'
+import type { ViewWebSocket } from './view-websocket.ts'
+import type { Watch, Watched } from './watch.ts'
+
+/** What the sockets of one server share. */
+export interface SocketHome {
+  readonly watch: Watch
+  readonly fanOut: FanOut
+  readonly sockets: Set<Socket>
+}
+
+/** unique among processes, and not to be guessed */
+const idPrefix = randomBytes(9).toString('base64url')
+let idCount = 0
+
+/**
+ * What a view holds. It asks its inbox and its outbox, and knows one thing itself: how a socket ends.
+ */
+export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Watched {
+  readonly id = `${idPrefix}-${(++idCount).toString(36)}`
+  readonly request: FastifyRequest
+  readonly raw: ViewWebSocket
+  /** what `userOf` said */
+  readonly user: string | undefined
+  data: unknown
+  /** the view's name, for logs and filters */
+  get view (): string { return this.#view.name }
+
+  readonly inbox: Inbox
+  readonly #outbox: Outbox
+  readonly #view: View
+  readonly #home: SocketHome
+  readonly #openedAt: number
+  #channels: Set<string> | undefined
+  #controller: AbortController | undefined
+  #closed: Promise<CloseInfo> | undefined
+  #resolveClosed: ((info: CloseInfo) => void) | undefined
+  #info: CloseInfo | undefined
+  #isOpened = false
+  #isGone = false
+  #isFinished = false
+  /** onOpen, or an owning handler */
+  #tasks = 0
+  #closeWhenIdle: CloseInfo | undefined
+  #lastSeen: number
+  #pingedAt: number | undefined
+  #pausedAt: number | undefined
+  #handledWhenPaused = 0
+  #formContext: FormContext | undefined
+  #invalidSince = 0
+  #invalidCount = 0
+
+  constructor (view: View, home: SocketHome, request: FastifyRequest, user: string | undefined, data: unknown, raw: ViewWebSocket, tcp: Duplex, outboxOptions: OutboxOptions) {
+    this.#view = view
+    this.#home = home
+    this.request = request
+    this.user = user
+    this.data = data
+    this.raw = raw
+    this.inbox = new Inbox(this, view.options)
+    this.#outbox = new Outbox(tcp, this, outboxOptions)
+    this.#lastSeen = this.#openedAt = home.watch.now
+    raw[kSocket] = this
+    raw.on('message', onMessage)
+    raw.on('close', onClose)
+    raw.on('error', onError)
+    raw.on('pong', onPong)
+  }
+
+  // ---------- what a view uses
+
+  get session (): WsSocket['session'] {
+    return (this.request as FastifyRequest & { session?: unknown }).session as WsSocket['session']
+  }
+
+  get sessionId (): string | undefined {
+    return (this.session as { sessionId?: string } | undefined)?.sessionId
+  }
+
+  /** Aborts when the socket begins to end. */
+  get signal (): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#info !== undefined) this.#controller.abort()
+    }
+    return this.#controller.signal
+  }
+
+  get closed (): Promise<CloseInfo> {
+    return (this.#closed ??= this.#isFinished
+      ? Promise.resolve(this.#info!)
+      : new Promise((resolve) => { this.#resolveClosed = resolve }))
+  }
+
+  get isOpen (): boolean {
+    return this.#info === undefined
+  }
+
+  get bufferedAmount (): number {
+    return this.#outbox.bufferedAmount
+  }
+
+  get writable (): boolean {
+    return this.#info === undefined && this.#outbox.writable
+  }
+
+  get dropped (): number {
+    return this.#outbox.dropped
+  }
+
+  drained (): Promise<void> {
+    return this.#outbox.drained()
+  }
+
+  send (message: unknown): void {
+    if (this.#info !== undefined) return
+    const payload = this.#view.payloadOf(this, message)
+    if (payload !== undefined) this.#outbox.send(payload)
+  }
+
+  async subscribe (channel: string | Channel<never>): Promise<void> {
+    if (this.#info !== undefined) return
+    const name = typeof channel === 'string' ? channel : channel.name
+    const channels = (this.#channels ??= new Set())
+    const { maxSubscriptions } = this.#view.options
+    if (!channels.has(name) && channels.size >= maxSubscriptions) throw new WSV_ERR_TOO_MANY_SUBSCRIPTIONS(maxSubscriptions)
+    channels.add(name)
+    try {
+      await this.#home.fanOut.join(channel, this)
+    } catch (error) {
+      channels.delete(name)
+      throw error
+    }
+  }
+
+  async unsubscribe (channel: string | Channel<never>): Promise<void> {
+    this.#channels?.delete(typeof channel === 'string' ? channel : channel.name)
+    await this.#home.fanOut.leave(channel, this)
+  }
+
+  close (code: number = closeCodes.NORMAL, reason = ''): void {
+    if (!isCloseCode(code)) throw new WSV_ERR_CLOSE_CODE(String(code))
+    const bytes = Buffer.byteLength(reason)
+    // a control frame has at most 125 bytes, two of them are the code (RFC 6455 §5.5)
+    if (bytes > 123) throw new WSV_ERR_CLOSE_REASON(bytes)
+    if (this.#info !== undefined) return
+    this.inbox.drop()
+    this.#end(code, reason)
+    this.raw.close(code, reason)
+    // the client's close frame may be behind messages that we have not read
+    if (this.raw.isPaused) this.raw.resume()
+  }
+
+  terminate (): void {
+    if (this.#info === undefined) {
+      this.inbox.drop()
+      this.#end(1006, '')
+    }
+    this.raw.terminate()
+  }
+
+  async * [Symbol.asyncIterator] (): AsyncGenerator<unknown, void, undefined> {
+    for (;;) {
+      const waiting = await this.inbox.take()
+      if (waiting === undefined) return
+      const checked = await this.#view.receive(this, waiting.data, waiting.isBinary)
+      this.inbox.handled++
+      if (checked !== undefined) yield checked.message
+      if (this.#closeWhenIdle !== undefined) this.close(this.#closeWhenIdle.code, this.#closeWhenIdle.reason)
+    }
+  }
+
+  // ---------- the beginning
+
+  /** In the tick of the upgrade: `ws` delivers messages from the next one. */
+  open (): void {
+    this.#isOpened = true
+    this.#home.sockets.add(this)
+    const { heartbeat, maxPauseMs } = this.#view.options
+    this.#home.watch.add(this, Math.min(heartbeat.intervalMs, heartbeat.timeoutMs, maxPauseMs))
+    this.#tasks++
+    const { onOpen, handler } = this.#view.options
+    const { instance } = this.#view
+    let task: unknown
+    try {
+      if (handler !== undefined) task = handler.call(instance, this, this.request)
+      else if (onOpen !== undefined) task = onOpen.call(instance, this)
+    } catch (error) {
+      task = Promise.reject(error)
+    }
+    if (isPromise(task)) {
+      task.then(() => { this.#taskDone() }, (error) => this.fail(error).then(() => { this.#taskDone() }))
+    } else {
+      this.#taskDone()
+    }
+  }
+
+  #taskDone (): void {
+    this.#tasks--
+    if (this.#view.options.handler === undefined) this.inbox.open()
+    else this.close(this.#closeWhenIdle?.code, this.#closeWhenIdle?.reason)
+    this.#finishIfDone()
+  }
+
+  // ---------- messages
+
+  handle (data: Buffer, isBinary: boolean): void | Promise<void> {
+    return this.#view.handle(this, data, isBinary)
+  }
+
+  pause (): void {
+    this.raw.pause()
+    this.#pausedAt = this.#home.watch.now
+    this.#handledWhenPaused = this.inbox.handled
+  }
+
+  resume (): void {
+    this.#pausedAt = undefined
+    this.#lastSeen = this.#home.watch.now
+    this.#pingedAt = undefined
+    if (this.raw.isPaused) this.raw.resume()
+  }
+
+  idle (): void {
+    if (this.#closeWhenIdle !== undefined) this.close(this.#closeWhenIdle.code, this.#closeWhenIdle.reason)
+    this.#finishIfDone()
+  }
+
+  /** One more message that the client should not have sent. */
+  countInvalid (): boolean {
+    const { count, perMs } = this.#view.options.maxInvalid
+    const { now } = this.#home.watch
+    if (now - this.#invalidSince > perMs || this.#invalidCount === 0) {
+      this.#invalidSince = now
+      this.#invalidCount = 0
+    }
+    return ++this.#invalidCount <= count
+  }
+
+  sendPayload (payload: Payload): void {
+    if (this.#info === undefined) this.#outbox.send(payload)
+  }
+
+  /** Fan-out, straight to this socket. */
+  deliver (payload: Payload): void {
+    if (this.#info !== undefined) return
+    const filtered = this.#view.filterPayload(this, payload)
+    if (filtered !== undefined) this.#outbox.deliver(filtered)
+  }
+
+  gap (channels: string[]): void {
+    const { onGap } = this.#view.options
+    if (onGap === undefined || this.#info !== undefined) return
+    let result: unknown
+    try {
+      result = onGap.call(this.#view.instance, this, channels)
+    } catch (error) {
+      result = Promise.reject(error)
+    }
+    if (isPromise(result)) result.then(undefined, (error) => this.fail(error))
+  }
+
+  /** A handler threw: an error reply where the error is one for the client, otherwise the end of the socket. */
+  async fail (error: unknown): Promise<void> {
+    await this.#view.fail(this, error, undefined)
+  }
+
+  /** What the form steps see of this socket. */
+  get formContext (): FormContext {
+    return (this.#formContext ??= { socket: this, locale: this.#view.localeOf(this.request) })
+  }
+
+  // ---------- deadlines
+
+  tick (now: number): boolean {
+    if (this.#isGone) return false
+    if (this.#info !== undefined) return true
+    const { heartbeat, maxPauseMs } = this.#view.options
+    if (this.#pausedAt !== undefined) {
+      // while we do not read, nothing can be seen of the client: its clock stands still
+      if (this.inbox.handled !== this.#handledWhenPaused) {
+        this.#handledWhenPaused = this.inbox.handled
+        this.#pausedAt = now
+      } else if (now - this.#pausedAt > maxPauseMs) {
+        this.close(closeCodes.TRY_AGAIN_LATER, 'overloaded')
+      }
+    } else if (this.#pingedAt !== undefined) {
+      if (now - this.#pingedAt > heartbeat.timeoutMs) this.terminate()
+    } else if (now - this.#lastSeen >= heartbeat.intervalMs) {
+      this.#pingedAt = now
+      this.raw.ping()
+    }
+    return true
+  }
+
+  /** Something came from the client. */
+  seen (): void {
+    this.#lastSeen = this.#home.watch.now
+    this.#pingedAt = undefined
+  }
+
+  slow (): void {
+    this.close(closeCodes.TRY_AGAIN_LATER, 'too_slow')
+  }
+
+  /** At shutdown: at once when nothing is being handled, otherwise after the reply. */
+  closeIdle (code: number, reason: string): void {
+    if (this.#info !== undefined) return
+    const isWaiting = this.#view.options.handler !== undefined ? this.inbox.isAwaited : this.#tasks === 0
+    if (isWaiting && !this.inbox.isRunning) {
+      this.close(code, reason)
+    } else {
+      this.#closeWhenIdle = { code, reason }
+      this.raw.pause()
+      this.inbox.drop()
+    }
+  }
+
+  // ---------- the end
+
+  /** The client has sent its close frame, or `ws` closes because the client broke the protocol. */
+  closing (code: number, reason: string): void {
+    if (this.#info !== undefined) return
+    this.inbox.end()
+    this.#end(code, reason)
+  }
+
+  /** The TCP socket is gone. */
+  gone (code: number): void {
+    this.#isGone = true
+    if (this.#info === undefined) {
+      this.inbox.end()
+      this.#end(code, '')
+    }
+    this.#outbox.discard()
+    this.#home.watch.delete(this)
+    this.#finishIfDone()
+  }
+
+  /** Wait no longer for handlers: `onClose` runs now. */
+  finish (): void {
+    if (this.#isFinished) return
+    this.#isFinished = true
+    const info = this.#info ?? { code: 1006, reason: '' }
+    const { onClose } = this.#view.options
+    let result: unknown
+    if (this.#isOpened && onClose !== undefined) {
+      try {
+        result = onClose.call(this.#view.instance, this, info)
+      } catch (error) {
+        result = Promise.reject(error)
+      }
+    }
+    if (isPromise(result)) {
+      result.then(() => { this.#settle(info) }, (error) => {
+        this.request.log.error({ err: error, ws: { id: this.id, view: this.view } }, 'onClose of the view failed')
+        this.#settle(info)
+      })
+    } else {
+      this.#settle(info)
+    }
+  }
+
+  #end (code: number, reason: string): void {
+    this.#info = { code, reason }
+    this.#outbox.end()
+    this.#home.fanOut.leaveAll(this)
+    this.#channels = undefined
+    this.#controller?.abort()
+  }
+
+  #finishIfDone (): void {
+    if (this.#isGone && this.#tasks === 0 && this.inbox.isIdle) this.finish()
+  }
+
+  #settle (info: CloseInfo): void {
+    this.#home.sockets.delete(this)
+    this.request.log.info({
+      ws: {
+        id: this.id,
+        view: this.view,
+        code: info.code,
+        reason: info.reason,
+        received: this.inbox.handled,
+        droppedIn: this.inbox.dropped,
+        droppedOut: this.dropped,
+        durationMs: Math.round(performance.now() - this.#openedAt)
+      }
+    }, 'WebSocket closed')
+    this.#resolveClosed?.(info)
+  }
+}
+
+// One listener for all sockets: `this` is the object of `ws`.
+
+function socketOf (raw: WebSocket): Socket {
+  return (raw as ViewWebSocket)[kSocket]!
+}
+
+function onMessage (this: WebSocket, data: RawData, isBinary: boolean): void {
+  const socket = socketOf(this)
+  socket.seen()
+  socket.inbox.receive(data as Buffer, isBinary)
+}
+
+function onPong (this: WebSocket): void {
+  socketOf(this).seen()
+}
+
+function onClose (this: WebSocket, code: number): void {
+  socketOf(this).gone(code)
+}
+
+/** `ws` closes by itself, with the code of what the client broke; then nothing that waits is handled. */
+function onError (this: WebSocket, error: Error & { code?: string }): void {
+  const socket = socketOf(this)
+  if (error.code?.startsWith('WS_ERR_') === true) socket.inbox.drop()
+  socket.request.log.info({ err: error, ws: { id: socket.id, view: socket.view } }, 'WebSocket error')
+}
+
+export function isPromise (value: unknown): value is Promise<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+}
+
+/** RFC 6455 §7.4, and the IANA registry up to 1014. */
+function isCloseCode (code: number): boolean {
+  return Number.isInteger(code) && ((code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006) || (code >= 3000 && code <= 4999))
+}

@@ -1,0 +1,145 @@
+import { validateHeaderName, validateHeaderValue } from 'node:http'
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import { WSV_ERR_CLOSING, WSV_ERR_HANDSHAKE_HEADER, WSV_ERR_UPGRADE_REQUIRED } from './errors.ts'
+import { checkOrigin } from './origin.ts'
+import type { ServerState } from './server-state.ts'
+import { isPromise, Socket } from './socket.ts'
+import { kHandshake, kRouteKind, kView } from './symbols.ts'
+import type { View } from './view.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig { [kView]?: View }
+}
+
+/** What the view's handler hands to its onSend hook. */
+interface Accepted { user: string | undefined, data: unknown }
+const accepted = new WeakMap<FastifyRequest, Accepted>()
+
+/**
+ * A view as a Fastify route: a GET that answers an upgrade with 101 after the whole lifecycle of Fastify.
+ *
+ * The handler sends a reply with status 101 and no payload, so that every onSend hook runs: cookies are written,
+ * sessions saved. The last onSend hook is ours; it takes the socket over and does not call on.
+ */
+export function viewRoute (view: View, state: ServerState, route: Record<string, unknown>): RouteOptions {
+  const { options } = view
+  const schema = (route.schema ?? {}) as Record<string, unknown>
+  return {
+    ...route,
+    method: 'GET',
+    url: view.path,
+    exposeHeadRoute: false,
+    schema: {
+      ...schema,
+      // what Fastify builds its compilers for: ours are used when the server gets ready
+      querystring: schema.querystring ?? { type: 'object' },
+      response: { 101: { type: 'null' }, ...schema.response as object }
+    },
+    config: { ...route.config as object, [kRouteKind]: 'view', [kView]: view },
+    onRequest: [
+      async (request: FastifyRequest) => {
+        if (request.raw[kHandshake] !== undefined) await checkOrigin(request, options.origins)
+      },
+      ...listOf(route.onRequest)
+    ],
+    onSend: [
+      ...listOf(route.onSend),
+      (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: (error: Error | null, payload?: unknown) => void) => {
+        const facts = accepted.get(request)
+        if (facts === undefined || reply.statusCode !== 101) return done(null, payload)
+        accepted.delete(request)
+        upgrade(view, state, request, reply, facts, done)
+      }
+    ],
+    handler (this: FastifyInstance, request: FastifyRequest, reply: FastifyReply) {
+      const handshake = request.raw[kHandshake]
+      if (handshake === undefined) return answerPlain(view, request, reply)
+      if (state.isClosing) throw new WSV_ERR_CLOSING()
+      const facts = factsOf(view, state, request)
+      if (!isPromise(facts)) {
+        accept(request, reply, facts)
+        return
+      }
+      return facts.then((facts) => {
+        accept(request, reply, facts)
+        return reply
+      })
+    }
+  } as unknown as RouteOptions
+}
+
+/** A GET that is no upgrade. */
+function answerPlain (view: View, request: FastifyRequest, reply: FastifyReply): unknown {
+  const { page } = view.options
+  if (page !== undefined) return page.call(view.instance, request, reply)
+  // RFC 9110 §15.5.22
+  reply.headers({ upgrade: 'websocket', connection: 'upgrade' })
+  throw new WSV_ERR_UPGRADE_REQUIRED(view.name)
+}
+
+function factsOf (view: View, state: ServerState, request: FastifyRequest): Accepted | Promise<Accepted> {
+  const user = state.options.userOf?.(request)
+  const data = view.options.data?.(request)
+  if (!isPromise(user) && !isPromise(data)) return { user: user ?? undefined, data }
+  return Promise.all([user, data]).then(([user, data]) => ({ user: user ?? undefined, data }))
+}
+
+function accept (request: FastifyRequest, reply: FastifyReply, facts: Accepted): void {
+  // a client that has left meanwhile, or a deadline that has passed
+  if (request.raw[kHandshake]?.isPending !== true) {
+    reply.hijack()
+    return
+  }
+  accepted.set(request, facts)
+  reply.code(101).send()
+}
+
+function upgrade (view: View, state: ServerState, request: FastifyRequest, reply: FastifyReply, { user, data }: Accepted, done: (error: Error) => void): void {
+  const handshake = request.raw[kHandshake]
+  if (handshake?.isPending !== true) {
+    reply.hijack()
+    return
+  }
+  try {
+    if (state.isClosing) throw new WSV_ERR_CLOSING()
+    handshake.headers = headersOf(reply)
+  } catch (error) {
+    done(error as Error)
+    return
+  }
+  reply.hijack()
+  state.wsServers.upgrade(handshake, view.options, ({ raw, outboxOptions }) => {
+    const socket = new Socket(view, state, request, user, data, raw, handshake.tcp, outboxOptions)
+    handshake.complete()
+    socket.open()
+  })
+}
+
+/**
+ * The headers of the reply as lines of the 101, without those that describe a body or the connection.
+ *
+ * @throws WSV_ERR_HANDSHAKE_HEADER for a line that could begin another one: that would be response splitting
+ */
+function headersOf (reply: FastifyReply): string[] {
+  const lines: string[] = []
+  for (const [name, value] of Object.entries(reply.getHeaders())) {
+    if (value === undefined || notOnThe101.test(name)) continue
+    for (const item of Array.isArray(value) ? value : [value]) {
+      const text = String(item)
+      try {
+        validateHeaderName(name)
+        validateHeaderValue(name, text)
+      } catch (error) {
+        throw Object.assign(new WSV_ERR_HANDSHAKE_HEADER(name), { cause: error })
+      }
+      lines.push(`${name}: ${text}`)
+    }
+  }
+  return lines
+}
+
+const notOnThe101 = /^(?:connection|upgrade|sec-websocket-.*|content-.*|transfer-encoding|keep-alive|trailer|date)$/i
+
+function listOf (hooks: unknown): unknown[] {
+  return hooks === undefined ? [] : Array.isArray(hooks) ? hooks : [hooks]
+}

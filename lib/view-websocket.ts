@@ -1,0 +1,16 @@
+import { WebSocket } from 'ws'
+import type { Socket } from './socket.ts'
+import { kSocket } from './symbols.ts'
+
+/**
+ * The `ws` socket of a view. `ws` calls `close` itself when the client has sent its close frame, or broke the
+ * protocol: nothing may be written after the answer, so our socket hears of it first.
+ */
+export class ViewWebSocket extends WebSocket {
+  [kSocket]: Socket | undefined
+
+  override close (code?: number, reason?: string | Buffer): void {
+    if (this.readyState === WebSocket.OPEN) this[kSocket]?.closing(code ?? 1005, reason?.toString() ?? '')
+    super.close(code, reason)
+  }
+}

@@ -1,0 +1,90 @@
+import { WebSocketServer, type ServerOptions as WsServerOptions } from 'ws'
+import { parseDeflate } from './deflate.ts'
+import type { Handshake } from './handshake.ts'
+import type { ViewOptions } from './options.ts'
+import type { OutboxOptions } from './outbox.ts'
+import { ViewWebSocket } from './view-websocket.ts'
+
+export interface Upgraded {
+  raw: ViewWebSocket
+  /** shared by all sockets of the view that negotiated the same compression */
+  outboxOptions: OutboxOptions
+}
+
+const deflateThreshold = 1024
+
+/**
+ * The `ws` servers behind the views: one per distinct `maxPayload` and `subprotocols`, none of which listens.
+ */
+export class WsServers {
+  #options: WsServerOptions
+  #closeTimeoutMs: number
+  #servers = new Map<string, WebSocketServer>()
+  #outboxOptions = new WeakMap<ViewOptions, Map<string, OutboxOptions>>()
+
+  constructor (options: WsServerOptions, closeTimeoutMs: number) {
+    this.#options = options
+    this.#closeTimeoutMs = closeTimeoutMs
+  }
+
+  /**
+   * Write the 101 and open the socket, in this tick. `opened` is not called when the client is gone already, or
+   * when `ws` refuses the handshake itself (a malformed `Sec-WebSocket-Extensions`: 400).
+   */
+  upgrade (handshake: Handshake, options: ViewOptions, opened: (upgraded: Upgraded) => void): void {
+    handshake.detach()
+    let extensions = ''
+    const server = this.#serverFor(options)
+    const onHeaders = (lines: string[]): void => {
+      extensions = lines.find((line) => line.startsWith('Sec-WebSocket-Extensions:')) ?? ''
+      lines.push(...handshake.headers)
+    }
+    server.once('headers', onHeaders)
+    server.handleUpgrade(handshake.request, handshake.tcp, handshake.head, (raw) => {
+      opened({ raw: raw as ViewWebSocket, outboxOptions: this.#outboxOptionsFor(options, extensions) })
+    })
+    server.off('headers', onHeaders)
+  }
+
+  close (): void {
+    for (const server of this.#servers.values()) server.close()
+  }
+
+  #serverFor ({ maxPayload, subprotocols }: ViewOptions): WebSocketServer {
+    const key = JSON.stringify([maxPayload, subprotocols])
+    let server = this.#servers.get(key)
+    if (server === undefined) {
+      const { perMessageDeflate } = this.#options
+      server = new WebSocketServer({
+        ...this.#options,
+        noServer: true,
+        clientTracking: false,
+        // a compressed message is the same for every socket: it is compressed once
+        perMessageDeflate: perMessageDeflate === undefined || perMessageDeflate === false
+          ? false
+          : { ...(perMessageDeflate === true ? {} : perMessageDeflate), serverNoContextTakeover: true },
+        maxPayload,
+        closeTimeout: this.#closeTimeoutMs,
+        // without this `ws` answers with the first one offered, which may be a token
+        handleProtocols: (offered: Set<string>) => subprotocols.find((protocol) => offered.has(protocol)) ?? false,
+        WebSocket: ViewWebSocket
+      } as WsServerOptions)
+      this.#servers.set(key, server)
+    }
+    return server
+  }
+
+  #outboxOptionsFor (options: ViewOptions, extensions: string): OutboxOptions {
+    let known = this.#outboxOptions.get(options)
+    if (known === undefined) this.#outboxOptions.set(options, known = new Map())
+    let outboxOptions = known.get(extensions)
+    if (outboxOptions === undefined) {
+      const { perMessageDeflate } = this.#options
+      const threshold = typeof perMessageDeflate === 'object' ? perMessageDeflate.threshold ?? deflateThreshold : deflateThreshold
+      const { maxBuffered, onSlow } = options
+      outboxOptions = { maxBuffered, onSlow, deflate: extensions === '' ? undefined : parseDeflate(extensions, threshold) }
+      known.set(extensions, outboxOptions)
+    }
+    return outboxOptions
+  }
+}
