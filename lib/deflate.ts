@@ -36,11 +36,7 @@ export function parseDeflate (header: string, threshold = 1024): DeflateParams |
  * client with this window, whether or not `server_no_context_takeover` was negotiated (§7.1.1.1).
  */
 export function deflateMessage (bytes: Buffer, windowBits: number): Buffer {
-  const deflated = deflateRawSync(bytes, {
-    // a window larger than the message finds nothing more, and clearing it is most of the time a short message takes
-    windowBits: Math.min(windowBits, Math.max(9, 32 - Math.clz32(bytes.length + 262))),
-    finishFlush: constants.Z_SYNC_FLUSH
-  })
+  const deflated = deflateRawSync(bytes, { windowBits, finishFlush: constants.Z_SYNC_FLUSH })
   // RFC 7692 §7.2.1: the 00 00 ff ff of the empty block at the end is left out
   return deflated.subarray(0, deflated.length - 4)
 }

@@ -23,7 +23,8 @@ export function encodeFrame (data: string | Buffer, opcode: number, isCompressed
     frame.writeUInt32BE(Math.floor(length / 0x100000000), 2)
     frame.writeUInt32BE(length % 0x100000000, 6)
   }
-  if (typeof data === 'string') frame.write(data, header)
-  else data.copy(frame, header)
+  if (typeof data !== 'string') data.copy(frame, header)
+  else if (length === data.length) frame.write(data, header, length, 'latin1') // ASCII: a third faster than as UTF-8
+  else frame.write(data, header)
   return frame
 }

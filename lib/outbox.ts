@@ -115,9 +115,9 @@ export class Outbox {
     return this.#pending === undefined ? this.#tcp.writableLength : this.#pending.bytes + this.#tcp.writableLength
   }
 
-  /** False while more than half of `maxBuffered` waits, and once the socket is ending. */
+  /** False while more than half of `maxBuffered` waits, and once the socket is ending or gone. */
   get writable (): boolean {
-    return this.#state === states.open && this.bufferedAmount * 2 <= this.#options.maxBuffered
+    return this.#state === states.open && this.#tcp.writable && this.bufferedAmount * 2 <= this.#options.maxBuffered
   }
 
   /** Resolves when the outbox is `writable` again, or has ended; never rejects. */
