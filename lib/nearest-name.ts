@@ -1,19 +1,22 @@
 /**
- * How many single-character changes lead from one text to the other (Levenshtein distance), letter case ignored.
+ * How many changes of one letter lead from one text to the other; two letters that changed places are one change
+ * (Damerau and Levenshtein). Upper and lower case are the same.
  */
 export function editDistance (from: string, to: string): number {
   const a = from.toLowerCase()
   const b = to.toLowerCase()
-  let row = Array.from({ length: b.length + 1 }, (_, column) => column)
+  const rows = [Array.from({ length: b.length + 1 }, (_, column) => column)]
   for (let i = 1; i <= a.length; i++) {
-    const next = [i]
+    const above = rows[i - 1]!
+    const row = [i]
     for (let j = 1; j <= b.length; j++) {
-      const swap = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(swap, row[j]! + 1, next[j - 1]! + 1))
+      const replaced = above[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
+      row[j] = Math.min(replaced, above[j]! + 1, row[j - 1]! + 1)
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) row[j] = Math.min(row[j]!, rows[i - 2]![j - 2]! + 1)
     }
-    row = next
+    rows.push(row)
   }
-  return row[b.length]!
+  return rows[a.length]![b.length]!
 }
 
 /** The known names, nearest to `name` first; equally near ones keep their order. */

@@ -5,12 +5,11 @@ import { readBaseUrl } from './absolute-url.ts'
 import { describe } from './describe.ts'
 import { WSV_ERR_OPTION_CONFLICT, WSV_ERR_OPTION_INVALID, WSV_ERR_OPTION_UNKNOWN } from './errors.ts'
 import {
-  aBoolean, aCount, aDuration, aFunction, aList, anObject, aSchema, aShape, aTable, aText, checkOption, didYouMean, either, isObject,
-  isPlainObject, oneOf, rule
+  checkRedis, fastifyRouteOptions, isFanout, registrationRules, routeOptionsOfOurs, serverRules, takesAnything, viewDefaultRules, viewOnlyRules,
+  wsOptionsOfOurs
 } from './option-rules.ts'
-import type { Rule } from './option-rules.ts'
-
-// ---------- what others get
+import { aFunction, aText, checkOption, didYouMean, isObject, isPlainObject } from './rule.ts'
+import type { Rule } from './rule.ts'
 
 type Awaitable<T> = T | Promise<T>
 type AnySocket = WsSocket<unknown, unknown, unknown>
@@ -55,7 +54,7 @@ export interface ViewDefaults {
   /** `undefined`: from Accept-Language */
   locale: ((request: FastifyRequest) => string) | undefined
   /** `undefined`: Django's English texts */
-  messages: ((code: string, params: Record<string, unknown>, context: { field: string, locale: string }) => string) | undefined
+  messages: ((code: string, params: Record<string, unknown>, context: { field: string, locale: string }) => string | undefined) | undefined
   onInvalid: OnInvalid
   formatError: ((errors: FormErrors, socket: AnySocket, context: { ref: string | number | undefined }) => unknown) | undefined
   maxErrors: number
@@ -182,121 +181,6 @@ export const viewDefaults: Readonly<ViewDefaults> = Object.freeze({
   get checkReplies () { return process.env.NODE_ENV !== 'production' },
   concurrency: 1
 })
-
-// ---------- what each option may be
-
-const serverRules: Readonly<Record<keyof ServerOptions, Rule>> = {
-  redis: { ...rule('an ioredis URL, options, a client, a Cluster, or { publisher, subscriber }', isRedis), secret: true },
-  fanout: {
-    expected: 'a fan-out (publish, subscribe, status), or an object { channelPrefix, maxPending }',
-    accepts: value => isFanout(value) || isPlainObject(value),
-    members: { channelPrefix: rule('a string', value => typeof value === 'string'), maxPending: aCount(1) }
-  },
-  baseUrl: aText,
-  serve: aBoolean,
-  websocket: aShape({
-    perMessageDeflate: either(aBoolean, anObject),
-    allowSynchronousEvents: aBoolean,
-    maxBufferedChunks: aCount(1),
-    maxFragments: aCount(1)
-  }),
-  userOf: aFunction,
-  checkSession: aFunction,
-  sessionCheckMs: aDuration(1),
-  handshakeTimeoutMs: aDuration(1),
-  maxConnections: aCount(1),
-  maxConnectionsPerAddress: aCount(1),
-  closeTimeoutMs: aDuration(0)
-}
-
-const viewDefaultRules: Readonly<Record<keyof ViewDefaults, Rule>> = {
-  origins: rule("'same-host', '*', a function, or an array of RegExps (without the flags g and y) and origins as browsers send them " +
-    "('https://example.com', no path, no default port)", isOrigins),
-  onHandlerError: aFunction,
-  form: oneOf('form', 'strict'),
-  unknownKeys: oneOf('drop', 'refuse'),
-  refKey: either(aText, oneOf(false)),
-  locale: aFunction,
-  messages: aFunction,
-  onInvalid: either(oneOf('reply', 'close', 'ignore'), aFunction),
-  formatError: aFunction,
-  maxErrors: aCount(1),
-  maxDepth: aCount(1),
-  maxPayload: aCount(1),
-  maxInvalid: aShape({ count: aCount(0), perMs: aDuration(1) }),
-  rateLimit: {
-    ...aShape({ messages: aCount(1), perMs: aDuration(1) }, ['messages', 'perMs']),
-    expected: 'an object { messages, perMs }, or false',
-    accepts: value => value === false || isPlainObject(value)
-  },
-  backlog: aCount(1),
-  backlogBytes: aCount(1),
-  maxPauseMs: aDuration(1),
-  maxBuffered: aCount(1),
-  onSlow: oneOf('close', 'drop'),
-  maxSubscriptions: aCount(0),
-  heartbeat: aShape({ intervalMs: aDuration(1), timeoutMs: aDuration(1) }),
-  sessionGraceMs: aDuration(0),
-  unsafePatterns: aBoolean,
-  checkReplies: aBoolean,
-  concurrency: aCount(1)
-}
-
-const registrationRules: Readonly<Record<'prefix' | 'views' | 'namespace' | 'logLevel' | 'logSerializers', Rule>> = {
-  prefix: rule('a string without empty path segments', value => typeof value === 'string' && !value.includes('//')),
-  views: rule('a plugin, or an array of plugins', value => (Array.isArray(value) ? value : [value]).every(isPlugin)),
-  namespace: aText,
-  logLevel: aText,
-  logSerializers: anObject
-}
-
-type ViewOnly = Exclude<keyof ViewOptions, keyof ViewDefaults | 'takesMessages' | 'hasForm'>
-const viewOnlyRules: Readonly<Record<ViewOnly | 'route', Rule>> = {
-  name: aText,
-  messageSchema: aSchema,
-  replySchema: aSchema,
-  frames: rule("'json', 'text', 'binary', 'raw', or a codec { parse, serialize, binary? }", isFrames),
-  data: aFunction,
-  onOpen: aFunction,
-  onMessage: rule('a function, or an object of functions, one for each tag', isMessageHandler),
-  onClose: aFunction,
-  onGap: aFunction,
-  preMessage: aFunction,
-  preSend: aFunction,
-  handler: aFunction,
-  choices: aTable('an object of functions, by field', aFunction),
-  validators: aTable('an object of arrays of functions, by field', aList('', aFunction)),
-  cleanFields: aTable('an object of functions, by field', aFunction),
-  clean: aFunction,
-  errorMessages: aTable('an object of objects of strings, by field and code', aTable('', aText)),
-  subprotocols: rule('an array of different tokens (RFC 7230 §3.2.6)', isSubprotocols),
-  page: aFunction,
-  route: anObject
-}
-
-const fastifyRouteOptions = [
-  'schema', 'onRequest', 'preParsing', 'preValidation', 'preHandler', 'preSerialization', 'onSend', 'onResponse', 'onError', 'onTimeout',
-  'onRequestAbort', 'config', 'constraints', 'attachValidation', 'errorHandler', 'bodyLimit', 'logLevel', 'logSerializers',
-  'childLoggerFactory', 'exposeHeadRoute', 'prefixTrailingSlash', 'validatorCompiler', 'serializerCompiler', 'schemaErrorFormatter',
-  'handlerTimeout'
-]
-
-/** Settled by `wsView` itself, so neither an option nor something for `route`. */
-const routeOptionsOfOurs = ['method', 'url', 'path', 'routePath', 'prefix', 'websocket', 'wsHandler', 'wsView']
-
-/** What `ws` knows and we settle: where to look instead. */
-const wsOptionsOfOurs: Readonly<Record<string, string>> = {
-  maxPayload: "; the view option 'maxPayload' sets it",
-  closeTimeout: "; 'closeTimeoutMs' sets it",
-  handleProtocols: "; the view option 'subprotocols' sets it",
-  verifyClient: "; the view's hooks and 'origins' decide",
-  backlog: '; Fastify listens',
-  server: '; Fastify has the HTTP server',
-  noServer: '; Fastify has the HTTP server',
-  port: '; Fastify listens',
-  host: '; Fastify listens',
-  path: '; the URL of the view sets it'
-}
 
 const formSteps = ['choices', 'validators', 'cleanFields', 'clean', 'errorMessages'] as const
 
@@ -500,86 +384,6 @@ function checkTogether (where: string, view: ViewOptions, own: Record<string, un
   if (own.form === 'strict' && own.unknownKeys !== undefined) {
     throw new WSV_ERR_OPTION_INVALID(where, 'unknownKeys', "left out with form 'strict': the schema's additionalProperties decides", describe(own.unknownKeys))
   }
-}
-
-const annotations = new Set(['$id', '$schema', '$comment', 'title', 'description', 'examples'])
-
-/**
- * The schema says "anything" aloud: `{}`, `Type.Unknown()` or `Type.Any()`, annotations aside.
- */
-export function takesAnything (schema: Record<string, unknown>): boolean {
-  return Object.keys(schema).every(keyword => annotations.has(keyword))
-}
-
-// ---------- rules with more to them
-
-function isRedis (value: unknown): boolean {
-  return (typeof value === 'string' && value.trim() !== '') || isObject(value)
-}
-
-/** Connected already, or to be connected: only a client has commands. */
-function checkRedis (where: string, redis: unknown): void {
-  if (!isObject(redis)) return
-  const { publisher, subscriber } = redis
-  if (publisher !== undefined || subscriber !== undefined) {
-    const areClients = isObject(publisher) && typeof publisher.publish === 'function' &&
-      isObject(subscriber) && typeof subscriber.subscribe === 'function'
-    if (!areClients) throw new WSV_ERR_OPTION_INVALID(where, 'redis', '{ publisher, subscriber } with two clients', 'something else')
-    if (publisher === subscriber) {
-      throw new WSV_ERR_OPTION_INVALID(where, 'redis.subscriber', 'a client of its own: one that subscribes cannot publish', 'the publisher')
-    }
-  }
-  for (const client of [redis, publisher, subscriber]) {
-    if (isObject(client) && keyPrefixOf(client) !== undefined) {
-      throw new WSV_ERR_OPTION_INVALID(where, 'redis', 'without keyPrefix, which would rename channels (use fanout: { channelPrefix })', 'one with keyPrefix')
-    }
-  }
-}
-
-function keyPrefixOf (redis: Record<string, unknown>): unknown {
-  const options = isObject(redis.options) ? redis.options : redis
-  const ofNodes = isObject(options.redisOptions) ? options.redisOptions : {}
-  return options.keyPrefix || ofNodes.keyPrefix || undefined
-}
-
-function isFanout (value: unknown): boolean {
-  return isObject(value) && typeof value.publish === 'function' && typeof value.subscribe === 'function'
-}
-
-function isPlugin (value: unknown): boolean {
-  return typeof value === 'function' || (isObject(value) && (typeof value.default === 'function' || typeof value.then === 'function'))
-}
-
-function isOrigins (value: unknown): boolean {
-  return value === 'same-host' || value === '*' || typeof value === 'function' || (Array.isArray(value) && value.every(isOriginOrPattern))
-}
-
-/** A RegExp with g or y remembers where it stopped, and would refuse every other handshake. */
-function isOriginOrPattern (value: unknown): boolean {
-  if (value instanceof RegExp) return !value.global && !value.sticky
-  if (typeof value !== 'string') return false
-  if (value === 'null') return true
-  if (!/^[a-z][a-z0-9+.-]*:\/\/[^/?#@\s]+$/.test(value) || !URL.canParse(value)) return false
-  const { origin } = new URL(value)
-  // RFC 6454 §6.2; schemes like chrome-extension: have no origin in URL's eyes
-  return origin === 'null' || origin === value
-}
-
-function isFrames (value: unknown): boolean {
-  if (typeof value === 'string') return ['json', 'text', 'binary', 'raw'].includes(value)
-  return isObject(value) && typeof value.parse === 'function' && typeof value.serialize === 'function' &&
-    (value.binary === undefined || typeof value.binary === 'boolean')
-}
-
-function isMessageHandler (value: unknown): boolean {
-  if (typeof value === 'function') return true
-  const handlers = isPlainObject(value) ? Object.values(value) : []
-  return handlers.length > 0 && handlers.every(handler => typeof handler === 'function')
-}
-
-function isSubprotocols (value: unknown): boolean {
-  return Array.isArray(value) && new Set(value).size === value.length &&
-    value.every(item => typeof item === 'string' && /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(item))
 }
 
 function isSame (a: unknown, b: unknown): boolean {

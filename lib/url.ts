@@ -37,7 +37,7 @@ export interface UrlBuilder {
 
 export type UrlParam = string | number | bigint | boolean
 export type UrlParams = Readonly<Record<string, UrlParam | undefined>>
-export type UrlQuery = Readonly<Record<string, UrlParam | readonly UrlParam[] | undefined>>
+export type UrlQuery = Readonly<Record<string, UrlParam | readonly UrlParam[] | null | undefined>>
 
 const routerDefaults: RouterSettings = {
   maxParamLength: 100,
@@ -86,7 +86,7 @@ export function compileUrl (view: NamedUrl): UrlBuilder {
  *
  * @param params - one value per parameter of the path, the wildcard's under `*`; each is percent-encoded (RFC 3986 §2.1), the wildcard's slashes are not.
  *   A last parameter that is optional may be left out. `undefined` counts as not given.
- * @param query - appended in order; an array repeats its key, `undefined` is skipped
+ * @param query - appended in order; an array repeats its key, `null` and `undefined` are skipped
  * @returns `/v1/chat/42?since=7`
  * @throws WSV_ERR_URL_PARAM_MISSING, WSV_ERR_URL_PARAM_UNUSED
  * @throws WSV_ERR_URL_PARAM_INVALID for a value that is no text, is empty, too long, not what the path's pattern matches, or would not come back unchanged
@@ -202,7 +202,7 @@ function buildQuery (view: NamedUrl, query: UrlQuery): string {
   }
   const pairs: string[] = []
   for (const [key, value] of Object.entries(query)) {
-    if (value === undefined) continue
+    if (value === undefined || value === null) continue
     const name = encode(readText(view, `query.${describe(key)}`, key))
     for (const item of Array.isArray(value) ? value : [value]) {
       pairs.push(`${name}=${encode(readText(view, `query.${key}`, item))}`)
