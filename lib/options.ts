@@ -8,7 +8,7 @@ import {
   checkRedis, fastifyRouteOptions, isFanout, registrationRules, routeOptionsOfOurs, serverRules, takesAnything, viewDefaultRules, viewOnlyRules,
   wsOptionsOfOurs
 } from './option-rules.ts'
-import { aFunction, aText, checkOption, didYouMean, isObject, isPlainObject } from './rule.ts'
+import { aFunction, checkOption, didYouMean, isObject, isPlainObject } from './rule.ts'
 import type { Rule } from './rule.ts'
 
 type Awaitable<T> = T | Promise<T>
@@ -102,8 +102,8 @@ export interface FormSteps {
 
 /** Everything one view needs of us, complete. */
 export interface ViewOptions extends ViewDefaults, FormSteps {
-  /** without a namespace */
-  name: string
+  /** without a namespace; `undefined`: `wsUrl` does not know the view */
+  name: string | undefined
   messageSchema: Record<string, unknown> | undefined
   replySchema: Record<string, unknown> | undefined
   frames: Frames
@@ -270,7 +270,8 @@ export function readViewOptions (url: string, raw: Record<string, unknown>, hand
   return { view, route }
 }
 
-const viewOnlyDefaults: Readonly<Omit<ViewOptions, keyof ViewDefaults | 'name' | 'takesMessages' | 'hasForm'>> = Object.freeze({
+const viewOnlyDefaults: Readonly<Omit<ViewOptions, keyof ViewDefaults | 'takesMessages' | 'hasForm'>> = Object.freeze({
+  name: undefined,
   messageSchema: undefined,
   replySchema: undefined,
   frames: 'json',
@@ -368,7 +369,6 @@ function addRouteOptions (where: string, route: Record<string, unknown>, others:
 
 /** What can only be said with several options in view. */
 function checkTogether (where: string, view: ViewOptions, own: Record<string, unknown>): void {
-  if (own.name === undefined) throw new WSV_ERR_OPTION_INVALID(where, 'name', aText.expected, 'undefined')
   if (view.messageSchema === undefined && view.takesMessages && view.frames === 'json') {
     throw new WSV_ERR_OPTION_INVALID(where, 'messageSchema',
       'given where a JSON view takes messages (a schema without constraints, {} or Type.Unknown(), takes anything)', 'undefined')

@@ -53,9 +53,10 @@ export class Registration {
     const { view: options, route } = readViewOptions(url, raw, handler, this.#options.view)
     const path = prefix + url
     const { namespace } = this.#options
-    const name = namespace === undefined ? options.name : `${namespace}:${options.name}`
-    const view = new View(instance, name, path, options)
-    this.#state.names.add({ name, ...urlOf(instance, path, route) })
+    const full = urlOf(instance, path, route)
+    const name = options.name === undefined || namespace === undefined ? options.name : `${namespace}:${options.name}`
+    const view = new View(instance, name ?? full.url, path, options)
+    if (name !== undefined) this.#state.names.add({ name, ...full })
     const declared = { view, hasCustomCompiler: false }
     this.#views.push(declared)
     // before ready, Fastify has no validator compiler of its own yet

@@ -31,6 +31,7 @@ export interface ViewApp extends FormApp {
  * parse, `ref`, form, preMessage, handler, reply.
  */
 export class View {
+  /** with its namespace; a view without one goes by its URL */
   readonly name: string
   /** as it was declared, with the prefix of its registration */
   readonly path: string
