@@ -71,6 +71,8 @@ export const WSV_ERR_CHANNEL_MESSAGE_INVALID = createError<[channel: string, err
   'WSV_ERR_CHANNEL_MESSAGE_INVALID', "The schema of channel '%s' does not allow this message: %s", 500)
 export const WSV_ERR_FANOUT_UNAVAILABLE = createError(
   'WSV_ERR_FANOUT_UNAVAILABLE', 'The fan-out is not connected', 503)
+export const WSV_ERR_FANOUT_REFUSED = createError<[command: string, reason: string]>(
+  'WSV_ERR_FANOUT_REFUSED', 'Redis refuses %s: %s', 500)
 export const WSV_ERR_FANOUT_OVERLOADED = createError<[limit: number]>(
   'WSV_ERR_FANOUT_OVERLOADED', 'More than %d publishes are waiting', 503)
 export const WSV_ERR_FANOUT_OVERFLOW = createError<[channel: string, limit: number]>(

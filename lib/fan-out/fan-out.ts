@@ -4,6 +4,7 @@ import type { Broker } from './broker.ts'
 import type { ChannelMessage } from './message.ts'
 import { Hub } from './hub.ts'
 import { InProcessBroker } from './in-process.ts'
+import { RedisBroker } from './redis.ts'
 
 /** Who gets messages without asking for each: a socket. One object per socket, whatever it subscribes to. */
 export interface Subscriber {
@@ -42,8 +43,12 @@ export interface FanOut extends WsFanout {
 export type CompileCheck = (schema: unknown, name: string) => (value: unknown) => FormErrors | null
 
 export interface FanOutOptions {
-  /** another carrier of messages */
+  /** `ioredis` URL, options, client, or `{ publisher, subscriber }`. Default: nothing leaves this process */
+  redis?: unknown
+  /** another carrier of messages, in place of `redis` */
   broker?: Broker
+  /** how many publishes may wait for Redis. Default 1,000 */
+  maxPending?: number
   /** put before every channel's name at the broker. Default `''` */
   channelPrefix?: string
   /** how many messages may wait in an iterator. Default 1,024 */
@@ -53,6 +58,11 @@ export interface FanOutOptions {
   compileCheck?: CompileCheck
 }
 
+/** @throws WSV_ERR_OPTION_INVALID for a `redis` that is none. A Redis that is not there is no error but a `status`. */
 export function createFanOut (options: FanOutOptions): FanOut {
-  return new Hub(options.broker ?? new InProcessBroker(), options)
+  return new Hub(options.broker ?? brokerFor(options), options)
+}
+
+function brokerFor (options: FanOutOptions): Broker {
+  return options.redis === undefined ? new InProcessBroker() : new RedisBroker(options.redis, options)
 }

@@ -1,0 +1,44 @@
+import type { RedisClient } from './redis-client.ts'
+
+/** The publishes of one turn of the event loop: one write, one answer for each. */
+export class PublishBatch {
+  readonly #channels: string[] = []
+  readonly #messages: (string | Buffer)[] = []
+  readonly #settles: { resolve: () => void, reject: (err: unknown) => void }[] = []
+
+  get size (): number {
+    return this.#channels.length
+  }
+
+  add (channel: string, message: string | Buffer): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#channels.push(channel)
+      this.#messages.push(message)
+      this.#settles.push({ resolve, reject })
+    })
+  }
+
+  /** @returns what went wrong with each, null where nothing did */
+  async send (client: RedisClient): Promise<(Error | null)[]> {
+    if (this.size === 1) {
+      await client.publish(this.#channels[0]!, this.#messages[0]!)
+      return [null]
+    }
+    const pipeline = client.pipeline()
+    for (let i = 0; i < this.size; i++) pipeline.publish(this.#channels[i]!, this.#messages[i]!)
+    const results = await pipeline.exec()
+    return results!.map(([err]) => err)
+  }
+
+  settle (errors: (Error | null)[]): void {
+    for (let i = 0; i < this.size; i++) {
+      const err = errors[i]
+      if (err) this.#settles[i]!.reject(err)
+      else this.#settles[i]!.resolve()
+    }
+  }
+
+  reject (err: unknown): void {
+    for (const { reject } of this.#settles) reject(err)
+  }
+}

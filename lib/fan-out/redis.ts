@@ -1,0 +1,252 @@
+import type { FastifyBaseLogger } from 'fastify'
+import type { WsFanout } from '../types.ts'
+import {
+  WSV_ERR_FANOUT_CLOSED, WSV_ERR_FANOUT_OVERLOADED, WSV_ERR_FANOUT_REFUSED, WSV_ERR_FANOUT_UNAVAILABLE
+} from '../errors.ts'
+import type { Broker, BrokerEvents } from './broker.ts'
+import type { ChannelMessage } from './message.ts'
+import { PublishBatch } from './publish-batch.ts'
+import { redisClients } from './redis-client.ts'
+import { isReplyError, RedisConnection, type RedisConnectionEvents } from './redis-connection.ts'
+
+/** channels in one SUBSCRIBE when all are renewed */
+const CHANNELS_PER_COMMAND = 500
+/** how long `close` waits for the answers to what was published, in milliseconds */
+const CLOSE_TIMEOUT_MS = 1000
+
+const done = Promise.resolve()
+
+/**
+ * The fan-out of many processes, over Redis pub/sub (https://redis.io/docs/latest/develop/interact/pubsub/). Two
+ * connections, for a connection that has subscribed can do nothing else. A process gets its own messages back from
+ * Redis as well: that is what makes one order for all.
+ */
+export class RedisBroker implements Broker, RedisConnectionEvents {
+  readonly kind = 'redis'
+  readonly #log: FastifyBaseLogger
+  readonly #maxPending: number
+  readonly #publisher: RedisConnection
+  readonly #subscriber: RedisConnection
+  #events!: BrokerEvents
+  #hasBeenReady = false
+  #closed = false
+
+  #batch: PublishBatch | undefined
+  #pending = 0
+  #onIdle: (() => void) | undefined
+
+  /** What the hub wants; the number says which call it was. The truth about Redis follows it with every connection. */
+  readonly #wanted = new Map<string, number>()
+  #calls = 0
+  /** channels that have lost their subscription, or could not have one yet: the ones to report when it stands */
+  readonly #missed = new Set<string>()
+  /** channels given up while there was no connection, which a client of the application may subscribe to again */
+  readonly #stale = new Set<string>()
+  #isAway = false
+  #lastReason = ''
+
+  /** @throws WSV_ERR_OPTION_INVALID for what is no `redis` option */
+  constructor (redis: unknown, options: { maxPending?: number | undefined, log: FastifyBaseLogger }) {
+    const clients = redisClients(redis)
+    this.#log = options.log
+    this.#maxPending = options.maxPending ?? 1000
+    this.#publisher = new RedisConnection(clients.publisher, clients.ownsPublisher, this)
+    this.#subscriber = new RedisConnection(clients.subscriber, clients.ownsSubscriber, this)
+  }
+
+  get status (): WsFanout['status'] {
+    const publisher = this.#publisher.client.status
+    const subscriber = this.#subscriber.client.status
+    // 'end': the application closed its client, or its retryStrategy has given up
+    if (this.#closed || publisher === 'end' || subscriber === 'end') return 'closed'
+    if (publisher === 'ready' && subscriber === 'ready') return 'ready'
+    return this.#hasBeenReady ? 'reconnecting' : 'connecting'
+  }
+
+  async open (events: BrokerEvents): Promise<void> {
+    this.#events = events
+    this.#subscriber.client.on('messageBuffer', this.#onMessage)
+    this.#publisher.open()
+    this.#subscriber.open()
+    await Promise.all([this.#publisher.opened, this.#subscriber.opened])
+  }
+
+  // ---------- publishing
+
+  publish (channel: string, message: ChannelMessage): Promise<void> {
+    if (this.#closed) return Promise.reject(new WSV_ERR_FANOUT_CLOSED())
+    if (!this.#publisher.isReady) return Promise.reject(new WSV_ERR_FANOUT_UNAVAILABLE())
+    if (this.#pending >= this.#maxPending) return Promise.reject(new WSV_ERR_FANOUT_OVERLOADED(this.#maxPending))
+    this.#pending++
+    if (this.#batch === undefined) {
+      this.#batch = new PublishBatch()
+      setImmediate(this.#flush)
+    }
+    return this.#batch.add(channel, message.wire)
+  }
+
+  readonly #flush = (): void => {
+    const batch = this.#batch
+    if (batch === undefined) return // close() was faster
+    this.#batch = undefined
+    this.#send(batch).catch((err: unknown) => {
+      batch.reject(err)
+    }).finally(() => {
+      this.#pending -= batch.size
+      if (this.#pending === 0) this.#onIdle?.()
+    })
+  }
+
+  async #send (batch: PublishBatch): Promise<void> {
+    if (!this.#publisher.isReady) throw new WSV_ERR_FANOUT_UNAVAILABLE()
+    try {
+      const errors = await this.#publisher.call(batch.send(this.#publisher.client))
+      batch.settle(errors.map((err) => err === null ? null : publishError(err)))
+    } catch (err) {
+      throw publishError(err)
+    }
+  }
+
+  // ---------- subscribing
+
+  subscribe (channel: string): Promise<void> {
+    const call = ++this.#calls
+    this.#wanted.set(channel, call)
+    this.#stale.delete(channel)
+    if (this.#subscriber.isReady) return this.#confirm(channel, call)
+    if (this.#hasBeenReady) {
+      this.#missed.add(channel)
+      return done
+    }
+    return this.#subscribeOnceOpen(channel, call)
+  }
+
+  /** At the start the first attempt to connect is waited for: a process that comes up in order has missed nothing. */
+  async #subscribeOnceOpen (channel: string, call: number): Promise<void> {
+    await this.#subscriber.opened
+    if (this.#wanted.get(channel) !== call) return // given up meanwhile
+    if (this.#subscriber.isReady) await this.#confirm(channel, call)
+    else this.#missed.add(channel)
+  }
+
+  async #confirm (channel: string, call: number): Promise<void> {
+    try {
+      await this.#subscriber.call(this.#subscriber.client.subscribe(channel))
+    } catch (err) {
+      const isCurrent = this.#wanted.get(channel) === call
+      if (isReplyError(err)) {
+        if (isCurrent) this.#wanted.delete(channel)
+        throw new WSV_ERR_FANOUT_REFUSED('SUBSCRIBE', err.message)
+      }
+      if (isCurrent) this.#missed.add(channel) // made with the next connection
+    }
+  }
+
+  async unsubscribe (channel: string): Promise<void> {
+    this.#wanted.delete(channel)
+    this.#missed.delete(channel)
+    if (!this.#subscriber.isReady) {
+      if (!this.#subscriber.isOurs) this.#stale.add(channel)
+      return
+    }
+    try {
+      await this.#subscriber.call(this.#subscriber.client.unsubscribe(channel))
+    } catch (err) {
+      if (isReplyError(err)) throw new WSV_ERR_FANOUT_REFUSED('UNSUBSCRIBE', err.message)
+      // the connection was lost, and the subscription with it
+      if (!this.#subscriber.isOurs && !this.#wanted.has(channel)) this.#stale.add(channel)
+    }
+  }
+
+  /** Subscribe to everything again, then report the gap: once, however often the connection broke meanwhile. */
+  async #renew (): Promise<void> {
+    const { client } = this.#subscriber
+    const channels = [...this.#wanted.keys()]
+    const missed = [...this.#missed]
+    const stale = [...this.#stale]
+    this.#stale.clear()
+    const refused = new Set<string>()
+    const commands: Promise<unknown>[] = []
+    if (stale.length > 0) commands.push(this.#subscriber.call(client.unsubscribe(...stale)))
+    for (let i = 0; i < channels.length; i += CHANNELS_PER_COMMAND) {
+      commands.push(this.#renewSome(channels.slice(i, i + CHANNELS_PER_COMMAND), refused))
+    }
+    try {
+      await Promise.all(commands)
+    } catch {
+      return // lost again: the next connection begins anew, nothing of #missed is forgotten
+    }
+    const back = missed.filter((channel) => this.#missed.delete(channel) && !refused.has(channel))
+    if (back.length > 0 && !this.#closed) this.#events.gap(back)
+  }
+
+  async #renewSome (channels: string[], refused: Set<string>): Promise<void> {
+    try {
+      await this.#subscriber.call(this.#subscriber.client.subscribe(...channels))
+    } catch (err) {
+      if (!isReplyError(err)) throw err
+      if (channels.length === 1) {
+        refused.add(channels[0]!)
+        this.#log.error({ channel: channels[0], reason: err.message }, 'wsFanout: Redis refuses a subscription that it had')
+      } else {
+        // Redis refuses the whole command for one forbidden channel
+        await Promise.all(channels.map((channel) => this.#renewSome([channel], refused)))
+      }
+    }
+  }
+
+  readonly #onMessage = (channel: Buffer, message: Buffer): void => {
+    this.#events.message(channel.toString(), message)
+  }
+
+  // ---------- the connections
+
+  /** @internal */
+  connected (connection: RedisConnection): void {
+    if (connection === this.#subscriber) this.#renew().catch((err: unknown) => { this.#log.error({ err }, 'wsFanout: renewing the subscriptions failed') })
+    if (this.status !== 'ready') return
+    this.#log.info(this.#hasBeenReady ? 'wsFanout: Redis is back' : 'wsFanout: connected to Redis')
+    this.#hasBeenReady = true
+    this.#isAway = false
+    this.#lastReason = ''
+  }
+
+  /** @internal */
+  lost (connection: RedisConnection): void {
+    if (connection === this.#subscriber) for (const channel of this.#wanted.keys()) this.#missed.add(channel)
+    if (this.#isAway) return // one line for both connections
+    this.#isAway = true
+    this.#log.warn('wsFanout: Redis is away')
+  }
+
+  /** @internal one line per outage and reason: both clients try again and again */
+  failed (_connection: RedisConnection, reason: string): void {
+    if (reason === this.#lastReason) return
+    this.#lastReason = reason
+    this.#log.error({ reason }, 'wsFanout: no connection to Redis')
+  }
+
+  async close (): Promise<void> {
+    this.#closed = true
+    this.#flush()
+    if (this.#pending > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, CLOSE_TIMEOUT_MS)
+        this.#onIdle = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+    }
+    const { client, isOurs, isReady } = this.#subscriber
+    client.off('messageBuffer', this.#onMessage)
+    // an application's own client lives on, without our channels
+    if (!isOurs && isReady && this.#wanted.size > 0) client.unsubscribe(...this.#wanted.keys()).catch(() => {})
+    this.#subscriber.close()
+    this.#publisher.close()
+  }
+}
+
+function publishError (err: unknown): Error {
+  return isReplyError(err) ? new WSV_ERR_FANOUT_REFUSED('PUBLISH', err.message) : new WSV_ERR_FANOUT_UNAVAILABLE()
+}
