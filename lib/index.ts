@@ -27,6 +27,7 @@ export default fp(wsViews, { fastify: '5.x', name: 'fastify-ws-views' })
 export { closeCodes } from './close-codes.ts'
 export { defineView } from './define-view.ts'
 export { defineChannel } from './fan-out/channel.ts'
+export { select } from './select.ts'
 export * as errors from './errors.ts'
 export type {
   Channel, CloseInfo, FormError, FormErrors, WsFanout, WsSocket, WsSockets, WsView, WsViewOptions, WsViews, WsViewsOptions, WsViewTypes

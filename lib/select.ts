@@ -1,0 +1,82 @@
+import { Socket } from './socket.ts'
+
+/** What each source gives, by its name. */
+export type Selected<Sources extends Record<string, AsyncIterable<unknown>>> = {
+  [Name in keyof Sources & string]: [source: Name, value: Sources[Name] extends AsyncIterable<infer Value> ? Value : never]
+}[keyof Sources & string]
+
+type Result = { name: string, result: IteratorResult<unknown> } | { name: string, error: unknown }
+
+/** The value that was asked of a source and not handed out yet; it waits for the next `select` of that source. */
+const asked = new WeakMap<AsyncIterable<unknown>, { iterator: AsyncIterator<unknown>, next: Promise<IteratorResult<unknown>> | undefined }>()
+
+/**
+ * Several sources as one stream of `[name, value]`: the messages of a socket, subscriptions, anything async iterable.
+ *
+ * ```ts
+ * for await (const [source, value] of select({ client: socket, feed })) { … }
+ * ```
+ *
+ * Fair: values come in the order in which they were there, and a source that is always ready has its turn once
+ * before it is asked again. Nothing is stranded: a value that was read but not handed out when the loop is left comes
+ * first in the next `select` of that source.
+ *
+ * It ends when a socket among the sources has ended, or all sources have. An error of a source ends it and is thrown
+ * once. Sources that are no sockets are released (`return()`) when it has ended, not when the loop is left early.
+ */
+export async function * select<Sources extends Record<string, AsyncIterable<unknown>>> (sources: Sources): AsyncGenerator<Selected<Sources>, void, undefined> {
+  const ready: Result[] = []
+  let wake: (() => void) | undefined
+  const open = new Set<string>()
+
+  const ask = (name: string): void => {
+    const source = sources[name]!
+    let state = asked.get(source)
+    if (state === undefined) asked.set(source, state = { iterator: source[Symbol.asyncIterator](), next: undefined })
+    state.next ??= state.iterator.next()
+    state.next.then((result) => { ready.push({ name, result }) }, (error: unknown) => { ready.push({ name, error }) }).then(() => wake?.())
+  }
+
+  for (const name of Object.keys(sources)) {
+    open.add(name)
+    ask(name)
+  }
+  while (open.size > 0) {
+    if (ready.length === 0) {
+      await new Promise<void>((resolve) => { wake = resolve })
+      wake = undefined
+    }
+    const first = ready.shift()!
+    const { name } = first
+    const source = sources[name]!
+    const state = asked.get(source)!
+    if ('error' in first) {
+      asked.delete(source)
+      open.delete(name)
+      release(sources, open)
+      throw first.error
+    }
+    if (first.result.done === true) {
+      asked.delete(source)
+      open.delete(name)
+      if (source instanceof Socket) break
+      continue
+    }
+    state.next = undefined
+    yield [name, first.result.value] as Selected<Sources>
+    ask(name)
+  }
+  release(sources, open)
+}
+
+/** Let go of the sources that go on; a pending `next` of a generator would keep `return` waiting, so nobody waits. */
+function release (sources: Record<string, AsyncIterable<unknown>>, open: Set<string>): void {
+  for (const name of open) {
+    const source = sources[name]!
+    if (source instanceof Socket) continue
+    const state = asked.get(source)
+    asked.delete(source)
+    state?.next?.catch(() => { /* nobody reads it any more */ })
+    state?.iterator.return?.()?.catch(() => { /* it was let go of */ })
+  }
+}

@@ -1,0 +1,91 @@
+import t from 'tap'
+import { Type } from '@sinclair/typebox'
+import { select } from '../lib/select.ts'
+import { rawClient } from './fixtures/rfc6455.ts'
+import { startViews } from './fixtures/server.ts'
+
+const Command = Type.Object({ type: Type.String() })
+
+async function * count (to: number): AsyncGenerator<number> {
+  for (let n = 1; n <= to; n++) yield n
+}
+
+t.test('gives the values of every source with its name, each in its order', async (t) => {
+  const got: [string, unknown][] = []
+  for await (const pair of select({ a: count(3), b: count(2) })) got.push(pair)
+  t.strictSame(got.filter(([name]) => name === 'a'), [['a', 1], ['a', 2], ['a', 3]])
+  t.strictSame(got.filter(([name]) => name === 'b'), [['b', 1], ['b', 2]])
+})
+
+t.test('a source that is always ready does not starve the others', async (t) => {
+  const names: string[] = []
+  for await (const [name] of select({ busy: count(100), calm: count(3) })) names.push(name)
+  t.ok(names.lastIndexOf('calm') <= 6, `the third value of the calm source came as number ${names.lastIndexOf('calm') + 1}`)
+})
+
+t.test('an error of a source is thrown once, and the others are released', async (t) => {
+  let released = 0
+  async function * endless (): AsyncGenerator<number> {
+    try {
+      for (let n = 0; ; n++) yield n
+    } finally {
+      released++
+    }
+  }
+  async function * broken (): AsyncGenerator<number> {
+    yield 1
+    throw new TypeError('the source broke')
+  }
+  let errors = 0
+  await t.rejects(async () => {
+    try {
+      for await (const _ of select({ endless: endless(), broken: broken() }));
+    } catch (error) {
+      errors++
+      throw error
+    }
+  }, { message: 'the source broke' })
+  t.equal(errors, 1)
+  t.equal(released, 1)
+})
+
+t.test('what was read when the loop was left comes first in the next select', async (t) => {
+  const a = count(3)
+  const b = count(3)
+  const got: unknown[] = []
+  for await (const pair of select({ a, b })) {
+    got.push(pair.join(''))
+    break
+  }
+  for await (const pair of select({ a, b })) got.push(pair.join(''))
+  t.strictSame(got.sort(), ['a1', 'a2', 'a3', 'b1', 'b2', 'b3'])
+})
+
+t.test('a handler serves its client and a channel at once, and ends with the socket', async (t) => {
+  let ended = 0
+  const { app, port } = await startViews(t, async (ws) => {
+    ws.wsView('/feed', { name: 'feed', messageSchema: Command }, async function (socket) {
+      const feed = await this.wsFanout.subscribe<string>('news', { signal: socket.signal })
+      socket.send({ ready: true })
+      for await (const [source, value] of select({ client: socket, feed })) socket.send({ source, value })
+      ended++
+    })
+  })
+  const client = await rawClient(port, '/ws/feed', { t })
+  t.equal((await client.next()).data, '{"ready":true}')
+  // two messages in one segment
+  client.tcp.cork()
+  client.send('{"type":"one"}')
+  client.send('{"type":"two"}')
+  client.tcp.uncork()
+  t.equal((await client.next()).data, '{"source":"client","value":{"type":"one"}}')
+  t.equal((await client.next()).data, '{"source":"client","value":{"type":"two"}}')
+  await app.wsFanout.publish('news', 'hello')
+  t.equal((await client.next()).data, '{"source":"feed","value":"hello"}')
+
+  const [socket] = [...app.wsSockets]
+  client.sendClose(1000)
+  t.strictSame(await socket!.closed, { code: 1000, reason: '' })
+  t.equal(ended, 1)
+  await client.ended
+})
