@@ -1,3 +1,74 @@
-// The compiler comes next: until then a message is only known to be an object.
 import type { FormErrors } from '../types.ts'
-export function compileCheck (_schema: unknown, _app: unknown): (value: unknown) => FormErrors | null { return () => null }
+import { addAjvErrors, type AjvError } from './ajv-errors.ts'
+import { compileStrict, type CompileOptions, type FormCode } from './compile.ts'
+import type { FormApp } from './form.ts'
+import { BAD, Report } from './report.ts'
+
+const silent = { errorMessages: undefined, messages: undefined }
+
+/**
+ * Compile a plain check, without conversion: what a channel or a view itself sends.
+ *
+ * @returns a function that gives the errors, null when there are none; they stop at 100
+ */
+export function compileCheck (schema: unknown, app: FormApp): (value: unknown) => FormErrors | null {
+  const { check } = compileStrict(schema, { name: app.name, schemas: app.schemas, compile: app.compile, unsafePatterns: true })
+  return (value) => {
+    if (check(value, null)) return null
+    const report = new Report(100)
+    check(value, report)
+    return report.errors(silent, undefined)
+  }
+}
+
+/**
+ * The form in strict mode: draft-07 on a copy, then the transforms.
+ *
+ * @param isCustom - the server's own validator compiler judges
+ */
+export function strictJudge (schema: unknown, options: CompileOptions, isCustom: boolean): FormCode {
+  const { check, decode, fields } = compileStrict(schema, options)
+  const judge = isCustom && options.compile !== undefined ? customJudge(options.compile(schema)) : check
+  return {
+    fields,
+    decode: undefined,
+    clean (input, report) {
+      const copied = copy(input)
+      if (!judge(copied, null)) {
+        judge(copied, report)
+        // a judge that gives no reasons
+        if (report.size === 0) report.add('', 'invalid', undefined, undefined, undefined)
+        if (typeof copied === 'object' && copied !== null && !Array.isArray(copied)) {
+          report.partial = copied as Record<string, unknown>
+          for (const field of fields) if (report.hasWithin(field)) delete report.partial[field]
+        }
+        return BAD
+      }
+      const decoded = decode === undefined ? copied : decode(copied, report)
+      if (report.steps !== undefined && typeof decoded === 'object' && decoded !== null && !report.steps.after(decoded as Record<string, unknown>)) {
+        report.partial = decoded as Record<string, unknown>
+        for (const field of fields) if (report.hasWithin(field)) delete report.partial[field]
+        return BAD
+      }
+      return decoded
+    }
+  }
+}
+
+function customJudge (validate: ((value: unknown) => boolean) & { errors?: unknown }): (value: unknown, report: Report | null) => boolean {
+  return (value, report) => {
+    // it may coerce, fill in and remove: it gets a copy of its own
+    if (validate(copy(value))) return true
+    if (report !== null && Array.isArray(validate.errors)) addAjvErrors(report, validate.errors as AjvError[])
+    return false
+  }
+}
+
+/** A copy of what JSON can hold. */
+function copy (value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map(copy)
+  const out: Record<string, unknown> = {}
+  for (const key of Object.keys(value)) out[key] = copy((value as Record<string, unknown>)[key])
+  return out
+}

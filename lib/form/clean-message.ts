@@ -1,0 +1,45 @@
+import type { FastifyInstance } from 'fastify'
+import type { Cleaned, FormErrors, FormOptions } from '../types.ts'
+import { compileForm, type Form, type FormApp, type FormOptions as CompileOptions } from './form.ts'
+
+const forms = new WeakMap<object, WeakMap<object, Form>>()
+const noOptions = {}
+
+/**
+ * Clean a message as a view would: for tests, for HTTP routes, for messages that come another way.
+ *
+ * The form is compiled once for a schema and an options object: keep both to keep it fast.
+ *
+ * @returns never rejects for a bad input
+ * @throws WSV_ERR_SCHEMA_INVALID, WSV_ERR_PATTERN_UNSAFE for a bad schema
+ */
+export async function cleanMessage<S> (schema: S, input: unknown, options: FormOptions<S> = noOptions): Promise<
+  { ok: true, cleaned: Cleaned<S>, errors: null } | { ok: false, cleaned: null, errors: FormErrors }> {
+  const result = await formOf(schema, options as CompileOptions).clean(input, { locale: options.locale })
+  return result as { ok: true, cleaned: Cleaned<S>, errors: null } | { ok: false, cleaned: null, errors: FormErrors }
+}
+
+function formOf (schema: unknown, options: CompileOptions & { instance?: FastifyInstance }): Form {
+  if (typeof schema !== 'object' || schema === null) return compileForm(schema, options, appOf(options.instance))
+  let byOptions = forms.get(schema)
+  if (byOptions === undefined) forms.set(schema, byOptions = new WeakMap())
+  let form = byOptions.get(options)
+  if (form === undefined) byOptions.set(options, form = compileForm(schema, options, appOf(options.instance)))
+  return form
+}
+
+function appOf (instance: FastifyInstance | undefined): FormApp {
+  const app: FormApp = { name: 'cleanMessage', schemas: instance?.getSchemas() ?? {} }
+  const compiler = instance?.validatorCompiler
+  if (compiler === undefined) return app
+  return {
+    ...app,
+    compile (schema) {
+      const validate = compiler({ schema, method: 'GET', url: '', httpPart: 'body' }) as (value: unknown) => unknown
+      return (value) => {
+        const answer = validate(value)
+        return answer === true || (typeof answer === 'object' && answer !== null && !(answer as { error?: unknown }).error)
+      }
+    }
+  }
+}
