@@ -4,33 +4,55 @@ import session from '@fastify/session'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import wsViews from '../lib/index.ts'
 import { pages } from './pages.ts'
+import { RedisSessionStore } from './session-store.ts'
 import { chat } from './views/chat.ts'
 import { echo } from './views/echo.ts'
 import { ping } from './views/ping.ts'
 
 export interface AppOptions {
-  /** signs the session cookie, at least 32 characters; default: a new one at each start, so that sessions end with the process */
+  /** What this process does; `pages` and `views` find each other through Redis, and need the same secret. Default: both */
+  part?: 'pages' | 'views' | undefined
+  /** URL of Redis, for fan-out and sessions. Default: both stay in this process */
+  redis?: string | undefined
+  /** Where the views are, `ws://localhost:8001`, when it is not where the pages are */
+  baseUrl?: string | undefined
+  /** Where the pages are, `http://localhost:8000`, when it is not where the views are */
+  origin?: string | undefined
+  /** Signs the session cookie, at least 32 characters. Default: a new one at each start, so that sessions end with the process */
   secret?: string | undefined
   logger?: FastifyServerOptions['logger']
 }
 
-/** The sandbox: pages and views in one process. It is ready, but listens nowhere yet. */
-export async function buildApp (options: AppOptions = {}): Promise<FastifyInstance> {
+/** The sandbox, ready, but listening nowhere yet. */
+export async function buildApp ({ part, redis, baseUrl, origin, secret, logger = false }: AppOptions = {}): Promise<FastifyInstance> {
   const app = Fastify({
-    logger: options.logger ?? false,
+    logger,
     // A browser opens connections ahead of need and sends nothing on them: do not wait for those at the end.
     forceCloseConnections: true
   })
-  if (options.secret === undefined) app.log.info('no SESSION_SECRET is set: names are forgotten when this process ends')
+  if (secret === undefined) app.log.info('no SESSION_SECRET is set: names are forgotten when this process ends')
+
+  const store = redis === undefined ? undefined : new RedisSessionStore(redis)
+  // The last hook to run, as it is the first one here: sockets may use their sessions until the end.
+  app.addHook('onClose', () => store?.close())
 
   await app.register(cookie)
   await app.register(session, {
-    secret: options.secret ?? randomBytes(32).toString('hex'),
+    secret: secret ?? randomBytes(32).toString('hex'),
     saveUninitialized: false,
-    cookie: { secure: 'auto', sameSite: 'lax', httpOnly: true }
+    cookie: { secure: 'auto', sameSite: 'lax', httpOnly: true },
+    ...(store === undefined ? {} : { store })
   })
-  await app.register(wsViews, { prefix: '/ws', views: [chat, echo, ping] })
-  await app.register(pages)
+  await app.register(wsViews, {
+    prefix: '/ws',
+    views: [chat, echo, ping],
+    serve: part !== 'pages',
+    redis,
+    fanout: { channelPrefix: 'sandbox:' },
+    baseUrl,
+    origins: origin === undefined ? 'same-host' : [origin]
+  })
+  if (part !== 'views') await app.register(pages)
   await app.ready()
   return app
 }

@@ -1,7 +1,16 @@
 import { buildApp } from './app.ts'
 
-const app = await buildApp({ secret: process.env.SESSION_SECRET, logger: true })
-await app.listen({ host: process.env.HOST ?? 'localhost', port: Number(process.env.PORT ?? 8000) })
+const { HOST = 'localhost', PORT = '8000', PART, REDIS_URL, WS_BASE_URL, PAGES_ORIGIN, SESSION_SECRET } = process.env
+
+const app = await buildApp({
+  part: PART === 'pages' || PART === 'views' ? PART : undefined,
+  redis: REDIS_URL,
+  baseUrl: WS_BASE_URL,
+  origin: PAGES_ORIGIN,
+  secret: SESSION_SECRET,
+  logger: true
+})
+await app.listen({ host: HOST, port: Number(PORT) })
 
 // Only the first signal is ours: a second one ends the process at once.
 const stop = (): void => {

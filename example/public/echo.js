@@ -21,8 +21,8 @@ const top = document.getElementById('send-errors')
 let waiting = []
 
 const socket = new LiveSocket(document.querySelector('main').dataset.socket, {
-  // An empty binary message: the echo of it shows that the server is alive.
-  ask: () => send(new Uint8Array(0), () => {}),
+  // One byte of our own: its echo shows that the server is alive.
+  ask: () => send(new Uint8Array(1), () => {}),
   onState (state, text) {
     showState(state, text)
     if (state === 'open') return
