@@ -29,9 +29,19 @@ export class Checks {
   readonly documents: Documents
   readonly foreign: Foreign
   readonly patterns: Patterns
+  /** a node was met inside itself */
+  isRecursive = false
   #names = new Map<Located, string>()
+  #open = new Set<Located>()
+  #remembers: boolean
 
-  constructor (program: Program, documents: Documents, foreign: Foreign, patterns: Patterns) {
+  /**
+   * @param remembers - keep answers for the length of a message: without that a recursive schema with
+   * branches would ask them again at every level, which doubles the work with each
+   */
+  constructor (program: Program, documents: Documents, foreign: Foreign, patterns: Patterns, remembers: boolean) {
+    this.#remembers = remembers
+    if (remembers) program.add('let seen = new Map()')
     this.program = program
     this.documents = documents
     this.foreign = foreign
@@ -46,9 +56,28 @@ export class Checks {
     if (name === undefined) {
       name = this.program.name('check')
       this.#names.set(node, name)
-      this.program.add(`function ${name} (v, r) {\n${this.#body(node)}\n}`)
-    }
+      this.#open.add(node)
+      const body = this.#body(node)
+      this.#open.delete(node)
+      if (this.#remembers) {
+        this.program.add(`function ${name} (v, r) {
+if (r !== null || typeof v !== 'object' || v === null) return ${name}Of(v, r)
+let answers = seen.get(v)
+if (answers === undefined) seen.set(v, answers = {})
+return answers.${name} ??= ${name}Of(v, r)
+}`)
+      }
+      this.program.add(`function ${name}${this.#remembers ? 'Of' : ''} (v, r) {\n${body}\n}`)
+    } else if (this.#open.has(node)) this.isRecursive = true
     return name
+  }
+
+  /** The name of a function that starts with a fresh memory. */
+  started (name: string): string {
+    if (!this.#remembers) return name
+    const start = this.program.name('start')
+    this.program.add(`function ${start} (v, r) {\nseen = new Map()\nconst answer = ${name}(v, r)\nseen = new Map()\nreturn answer\n}`)
+    return start
   }
 
   #body (node: Located): string {

@@ -228,7 +228,8 @@ function together (cleaner: Cleaner, plan: Plan): string[] {
   }
   if (lines.length > 0) {
     const raw = [...loose].map((key) => `if (view[${literal(key)}] === undefined && ${member('v', key)} !== undefined) ${store('view', key, member('v', key))}`)
-    lines.unshift('const view = { ...out }', ...raw)
+    // what was sent empty counts as not given
+    lines.unshift("const view = {}\nfor (const k of Object.keys(out)) if (out[k] !== '') view[k] = out[k]", ...raw)
   }
   for (const node of facts.propertyNames) lines.push(`for (const k of Object.keys(v)) if (!${checks.of(node)}(k, null)) { ${invalid} break }`)
   if (facts.minProperties !== undefined) lines.push(`if (Object.keys(out).length < ${facts.minProperties}) ${invalid}`)

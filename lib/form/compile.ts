@@ -35,9 +35,9 @@ class Workshop {
   readonly planner: Planner
   readonly decoders: Decoders
 
-  constructor (schema: unknown, { name, schemas, compile, unsafePatterns }: CompileOptions) {
+  constructor (schema: unknown, { name, schemas, compile, unsafePatterns }: CompileOptions, remembers: boolean) {
     this.documents = new Documents(schema, schemas, name)
-    this.checks = new Checks(this.program, this.documents, new Foreign(name, compile), new Patterns(name, unsafePatterns))
+    this.checks = new Checks(this.program, this.documents, new Foreign(name, compile), new Patterns(name, unsafePatterns), remembers)
     this.planner = new Planner(this.documents, this.checks.isPattern)
     this.decoders = new Decoders(this.planner, this.checks)
   }
@@ -52,15 +52,16 @@ export function compileClean (schema: unknown, options: CompileOptions & {
   unknownKeys: 'drop' | 'refuse'
   validated: ReadonlySet<string>
   chosen: ReadonlySet<string>
-}): FormCode {
-  const { documents, program, checks, planner, decoders } = new Workshop(schema, options)
+}, remembers = false): FormCode {
+  const { documents, program, checks, planner, decoders } = new Workshop(schema, options, remembers)
   const root: Located[] = [documents.root]
   if (!planner.isObject(root)) throw documents.error("a form describes an object: use Type.Object, a union or an intersection of objects, or form: 'strict'")
   const cleaner = new Cleaner(program, planner, checks, { ...options, decoder: (nodes) => decoders.of(nodes) })
   const clean = cleaner.of(root, true)
   // an untagged union has been decoded as a whole
   const decode = planner.of(root).kind === 'union' ? undefined : decoders.own(root)
-  const [cleanCode, decodeCode] = program.link<Clean>([clean, decode ?? 'undefined'])
+  if (checks.isRecursive && !remembers) return compileClean(schema, options, true)
+  const [cleanCode, decodeCode] = program.link<Clean>([checks.started(clean), decode ?? 'undefined'])
   return { clean: cleanCode!, decode: decodeCode, fields: [...declaredKeys(documents, root, checks.isPattern)] }
 }
 
@@ -71,11 +72,12 @@ export interface StrictCode {
 }
 
 /** Compile a plain draft-07 check. */
-export function compileStrict (schema: unknown, options: CompileOptions): StrictCode {
-  const workshop = new Workshop(schema, options)
+export function compileStrict (schema: unknown, options: CompileOptions, remembers = false): StrictCode {
+  const workshop = new Workshop(schema, options, remembers)
   const { documents, program, checks, decoders } = workshop
   const check = checks.of(documents.root)
   const decode = decoders.of([documents.root])
-  const [checkCode, decodeCode] = program.link<Check & Clean>([check, decode ?? 'undefined'])
+  if (checks.isRecursive && !remembers) return compileStrict(schema, options, true)
+  const [checkCode, decodeCode] = program.link<Check & Clean>([checks.started(check), decode ?? 'undefined'])
   return { check: checkCode!, decode: decodeCode, fields: workshop.fields }
 }

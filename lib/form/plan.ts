@@ -246,7 +246,9 @@ export function hasType (value: unknown, type: JsonType): boolean {
     case 'array': return Array.isArray(value)
     case 'object': return typeof value === 'object' && value !== null && !Array.isArray(value)
     case 'integer': return Number.isInteger(value)
-    default: return typeof value === type
+    case 'string': return typeof value === 'string'
+    case 'number': return typeof value === 'number'
+    case 'boolean': return typeof value === 'boolean'
   }
 }
 
