@@ -70,11 +70,6 @@ export class Inbox {
     return this.#paused
   }
 
-  /** somebody waits in `take()` */
-  get isAwaited (): boolean {
-    return this.#takers !== undefined && this.#takers.length > 0
-  }
-
   receive (data: Buffer, isBinary: boolean): void {
     if (this.#ended) {
       this.dropped++

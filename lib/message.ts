@@ -1,4 +1,6 @@
 import sjson from 'secure-json-parse'
+import { WSV_ERR_NOT_SERIALIZABLE } from './errors.ts'
+import type { Codec, ViewOptions } from './options.ts'
 
 /** what `parse` and `depthOf` answer for text that is no JSON, or that we refuse */
 export const INVALID = Symbol('wsViews.invalid')
@@ -22,6 +24,16 @@ export function parseJson (text: string, maxDepth: number): unknown {
   return value
 }
 
+/** With a codec of the user's; a `parse` that throws is the client's mistake too. */
+export function parseWith (codec: Codec, data: string | Buffer): unknown {
+  try {
+    return codec.parse(data)
+  } catch {
+    // a client's mistake, which the caller answers
+    return INVALID
+  }
+}
+
 function isDeeper (value: object, levels: number): boolean {
   if (levels === 0) return true
   const members = Array.isArray(value) ? value : Object.values(value)
@@ -40,7 +52,7 @@ export type Ref = string | number | undefined
 export function refOf (message: unknown, key: string): Ref {
   if (typeof message !== 'object' || message === null || !Object.hasOwn(message, key)) return undefined
   const ref = (message as Record<string, unknown>)[key]
-  return (typeof ref === 'string' && ref.length <= 64) || typeof ref === 'number' ? ref : undefined
+  return (typeof ref === 'string' && ref.length <= 64) || Number.isFinite(ref) ? ref as Ref : undefined
 }
 
 /** The message without its `ref`; the same object when it has none. */
@@ -50,9 +62,79 @@ export function withoutRef (message: unknown, key: string): unknown {
   return rest
 }
 
-/** A serialised object with the `ref` in front. */
+/** A serialised object with the `ref` in front, unless it has one of its own. */
 export function withRef (json: string, key: string, ref: Ref): string {
   if (ref === undefined || json.charCodeAt(0) !== 0x7b) return json
-  const member = `{${JSON.stringify(key)}:${JSON.stringify(ref)}`
+  const name = JSON.stringify(key)
+  // the name may stand deeper, or be a value
+  if (json.includes(name) && Object.hasOwn(JSON.parse(json) as object, key)) return json
+  const member = `{${name}:${JSON.stringify(ref)}`
   return json.length === 2 ? `${member}}` : `${member},${json.slice(1)}`
+}
+
+/** The same for a value that a codec will serialise: a plain object gets the `ref`, nothing else can. */
+export function withRefOn (message: unknown, key: string, ref: Ref): unknown {
+  if (typeof message !== 'object' || message === null) return message
+  const prototype: unknown = Object.getPrototypeOf(message)
+  if (prototype !== Object.prototype && prototype !== null) return message
+  return (message as Record<string, unknown>)[key] === undefined ? { ...message, [key]: ref } : message
+}
+
+// ---------- a value as the data of a frame
+
+export type Serialize = (message: unknown) => string
+export type PlainFrames = 'text' | 'binary' | 'raw'
+const plainValues = { text: 'a string', binary: 'a Buffer', raw: 'a string or a Buffer' } as const
+
+/** Text and bytes are messages as they are, without fields. */
+export function isPlain (frames: ViewOptions['frames']): frames is PlainFrames {
+  return frames === 'text' || frames === 'binary' || frames === 'raw'
+}
+
+/** @throws WSV_ERR_NOT_SERIALIZABLE */
+export function plainData (message: unknown, frames: PlainFrames): string | Buffer {
+  if (frames !== 'binary' && typeof message === 'string') return message
+  if (frames !== 'text' && message instanceof Uint8Array) return bufferOf(message)
+  throw new WSV_ERR_NOT_SERIALIZABLE(typeof message, plainValues[frames])
+}
+
+/** @throws WSV_ERR_NOT_SERIALIZABLE */
+export function jsonText (message: unknown, serialize: Serialize): string {
+  let json: string | undefined
+  try {
+    json = serialize(message)
+  } catch (cause) {
+    // a cycle, a BigInt, or what the serializer of the replySchema has no text for
+    throw notSerializable(message, 'a JSON value', cause)
+  }
+  if (json === undefined) throw new WSV_ERR_NOT_SERIALIZABLE(typeof message, 'a JSON value')
+  return json
+}
+
+/**
+ * The kind of frame is what `binary` says; where it says nothing, what `serialize` returns.
+ *
+ * @throws WSV_ERR_NOT_SERIALIZABLE
+ */
+export function codecData (codec: Codec, message: unknown): string | Buffer {
+  const { binary } = codec
+  let data: unknown
+  try {
+    data = codec.serialize(message)
+  } catch (cause) {
+    throw notSerializable(message, 'what the codec takes', cause)
+  }
+  if (typeof data === 'string') return binary === true ? Buffer.from(data) : data
+  if (data instanceof Uint8Array) return binary === false ? bufferOf(data).toString() : bufferOf(data)
+  throw new WSV_ERR_NOT_SERIALIZABLE(`What the codec made of it, ${typeof data},`, 'a string or a Buffer')
+}
+
+function notSerializable (message: unknown, expected: string, cause: unknown): Error {
+  const reason = cause instanceof Error ? cause.message.split('\n', 1)[0]! : String(cause)
+  return Object.assign(new WSV_ERR_NOT_SERIALIZABLE(typeof message, `${expected}: ${reason}`), { cause })
+}
+
+/** The same memory. */
+function bufferOf (bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

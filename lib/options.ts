@@ -264,7 +264,9 @@ export function readViewOptions (url: string, raw: Record<string, unknown>, hand
   delete own.route
 
   const view: ViewOptions = { ...viewOnlyDefaults, ...merge(defaults, own) } as ViewOptions
-  view.takesMessages = view.onMessage !== undefined || view.handler !== undefined
+  // an owning handler of a JSON view without a messageSchema has nothing to read: it only pushes
+  view.takesMessages = view.onMessage !== undefined ||
+    (view.handler !== undefined && (view.messageSchema !== undefined || view.frames !== 'json'))
   view.hasForm = view.messageSchema !== undefined && !takesAnything(view.messageSchema)
   checkTogether(where, view, own)
   return { view, route }

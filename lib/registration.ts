@@ -1,10 +1,11 @@
 import type { FastifyInstance } from 'fastify'
 import { WSV_ERR_PREFIX_AMBIGUOUS, WSV_ERR_VIEW_TOO_LATE } from './errors.ts'
 import { readViewOptions, type PluginOptions } from './options.ts'
+import type { Serialize } from './message.ts'
 import type { ServerState } from './server-state.ts'
 import { readRouterSettings, type RouterSettings } from './url.ts'
 import { kInside, kRegistrations } from './symbols.ts'
-import { View, type Serialize } from './view.ts'
+import { View } from './view.ts'
 import { viewRoute } from './view-route.ts'
 import { wsHooksOf } from './ws-hooks.ts'
 

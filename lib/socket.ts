@@ -50,10 +50,14 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Wa
   #resolveClosed: ((info: CloseInfo) => void) | undefined
   #info: CloseInfo | undefined
   #isOpened = false
+  #isOurClose = false
   #isGone = false
   #isFinished = false
+  #isSettled = false
   /** onOpen, or an owning handler */
   #tasks = 0
+  /** messages that an owning handler has taken and not answered yet */
+  #taken = 0
   #closeWhenIdle: CloseInfo | undefined
   #lastSeen: number
   #pingedAt: number | undefined
@@ -77,7 +81,8 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Wa
     raw.on('message', onMessage)
     raw.on('close', onClose)
     raw.on('error', onError)
-    raw.on('pong', onPong)
+    raw.on('ping', onPing)
+    raw.on('pong', onPing)
   }
 
   // ---------- what a view uses
@@ -100,13 +105,18 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Wa
   }
 
   get closed (): Promise<CloseInfo> {
-    return (this.#closed ??= this.#isFinished
+    return (this.#closed ??= this.#isSettled
       ? Promise.resolve(this.#info!)
       : new Promise((resolve) => { this.#resolveClosed = resolve }))
   }
 
   get isOpen (): boolean {
     return this.#info === undefined
+  }
+
+  /** We have closed it, not the client: what runs may finish, nothing more begins. */
+  get hasClosed (): boolean {
+    return this.#isOurClose
   }
 
   get bufferedAmount (): number {
@@ -136,12 +146,13 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Wa
     const name = typeof channel === 'string' ? channel : channel.name
     const channels = (this.#channels ??= new Set())
     const { maxSubscriptions } = this.#view.options
-    if (!channels.has(name) && channels.size >= maxSubscriptions) throw new WSV_ERR_TOO_MANY_SUBSCRIPTIONS(maxSubscriptions)
+    const isNew = !channels.has(name)
+    if (isNew && channels.size >= maxSubscriptions) throw new WSV_ERR_TOO_MANY_SUBSCRIPTIONS(maxSubscriptions)
     channels.add(name)
     try {
       await this.#home.fanOut.join(channel, this)
     } catch (error) {
-      channels.delete(name)
+      if (isNew) channels.delete(name)
       throw error
     }
   }
@@ -157,7 +168,7 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Wa
     // a control frame has at most 125 bytes, two of them are the code (RFC 6455 §5.5)
     if (bytes > 123) throw new WSV_ERR_CLOSE_REASON(bytes)
     if (this.#info !== undefined) return
-    this.inbox.drop()
+    this.refuse()
     this.#end(code, reason)
     this.raw.close(code, reason)
     // the client's close frame may be behind messages that we have not read
@@ -166,7 +177,7 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Wa
 
   terminate (): void {
     if (this.#info === undefined) {
-      this.inbox.drop()
+      this.refuse()
       this.#end(1006, '')
     }
     this.raw.terminate()
@@ -176,9 +187,14 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Wa
     for (;;) {
       const waiting = await this.inbox.take()
       if (waiting === undefined) return
-      const checked = await this.#view.receive(this, waiting.data, waiting.isBinary)
-      this.inbox.handled++
-      if (checked !== undefined) yield checked.message
+      this.#taken++
+      try {
+        const checked = await this.#view.receive(this, waiting.data, waiting.isBinary)
+        if (checked !== undefined && !this.#isOurClose) yield checked.message
+      } finally {
+        this.#taken--
+        this.inbox.handled++
+      }
       if (this.#closeWhenIdle !== undefined) this.close(this.#closeWhenIdle.code, this.#closeWhenIdle.reason)
     }
   }
@@ -192,8 +208,10 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Wa
     const { heartbeat, maxPauseMs } = this.#view.options
     this.#home.watch.add(this, Math.min(heartbeat.intervalMs, heartbeat.timeoutMs, maxPauseMs))
     this.#tasks++
-    const { onOpen, handler } = this.#view.options
+    const { onOpen, handler, takesMessages } = this.#view.options
     const { instance } = this.#view
+    // a message to a view that only pushes is answered at once, whatever runs
+    if (!takesMessages) this.inbox.open()
     let task: unknown
     try {
       if (handler !== undefined) task = handler.call(instance, this, this.request)
@@ -202,16 +220,23 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Wa
       task = Promise.reject(error)
     }
     if (isPromise(task)) {
-      task.then(() => { this.#taskDone() }, (error) => this.fail(error).then(() => { this.#taskDone() }))
+      task.then(() => { this.#taskDone() }, (error) => this.fail(error).then(() => { this.#taskDone({ code: closeCodes.INTERNAL_ERROR, reason: 'internal_error' }) }))
     } else {
       this.#taskDone()
     }
   }
 
-  #taskDone (): void {
+  /** @param failure - how an owning handler that threw ends its socket, answered or not: nobody is left to handle it */
+  #taskDone (failure?: CloseInfo): void {
     this.#tasks--
-    if (this.#view.options.handler === undefined) this.inbox.open()
-    else this.close(this.#closeWhenIdle?.code, this.#closeWhenIdle?.reason)
+    if (this.#view.options.handler === undefined) {
+      this.inbox.open()
+    } else {
+      const { code, reason } = failure ?? this.#closeWhenIdle ?? { code: closeCodes.NORMAL, reason: '' }
+      this.close(code, reason)
+      // where the client has closed: nobody is left to read what waits
+      this.inbox.drop()
+    }
     this.#finishIfDone()
   }
 
@@ -223,7 +248,7 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Wa
 
   pause (): void {
     this.raw.pause()
-    this.#pausedAt = this.#home.watch.now
+    this.#pausedAt = performance.now()
     this.#handledWhenPaused = this.inbox.handled
   }
 
@@ -242,7 +267,7 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Wa
   /** One more message that the client should not have sent. */
   countInvalid (): boolean {
     const { count, perMs } = this.#view.options.maxInvalid
-    const { now } = this.#home.watch
+    const now = performance.now()
     if (now - this.#invalidSince > perMs || this.#invalidCount === 0) {
       this.#invalidSince = now
       this.#invalidCount = 0
@@ -287,7 +312,8 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Wa
 
   tick (now: number): boolean {
     if (this.#isGone) return false
-    if (this.#info !== undefined) return true
+    // at shutdown we do not read, and the deadline is another one
+    if (this.#info !== undefined || this.#closeWhenIdle !== undefined) return true
     const { heartbeat, maxPauseMs } = this.#view.options
     if (this.#pausedAt !== undefined) {
       // while we do not read, nothing can be seen of the client: its clock stands still
@@ -319,8 +345,9 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Wa
   /** At shutdown: at once when nothing is being handled, otherwise after the reply. */
   closeIdle (code: number, reason: string): void {
     if (this.#info !== undefined) return
-    const isWaiting = this.#view.options.handler !== undefined ? this.inbox.isAwaited : this.#tasks === 0
-    if (isWaiting && !this.inbox.isRunning) {
+    // an owning handler runs for as long as the socket: it is busy while it has a message
+    const isBusy = this.#view.options.handler !== undefined ? this.#taken > 0 : this.#tasks > 0
+    if (!isBusy && !this.inbox.isRunning) {
       this.close(code, reason)
     } else {
       this.#closeWhenIdle = { code, reason }
@@ -374,6 +401,12 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Wa
     }
   }
 
+  /** Nothing that waits is handled any more. */
+  refuse (): void {
+    this.#isOurClose = true
+    this.inbox.drop()
+  }
+
   #end (code: number, reason: string): void {
     this.#info = { code, reason }
     this.#outbox.end()
@@ -387,6 +420,7 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Wa
   }
 
   #settle (info: CloseInfo): void {
+    this.#isSettled = true
     this.#home.sockets.delete(this)
     this.request.log.info({
       ws: {
@@ -416,7 +450,8 @@ function onMessage (this: WebSocket, data: RawData, isBinary: boolean): void {
   socket.inbox.receive(data as Buffer, isBinary)
 }
 
-function onPong (this: WebSocket): void {
+/** pings and pongs alike: a sign of life */
+function onPing (this: WebSocket): void {
   socketOf(this).seen()
 }
 
@@ -424,10 +459,10 @@ function onClose (this: WebSocket, code: number): void {
   socketOf(this).gone(code)
 }
 
-/** `ws` closes by itself, with the code of what the client broke; then nothing that waits is handled. */
+/** `ws` closes by itself when the client broke the protocol (`Z_`: its compression); then nothing that waits is handled. */
 function onError (this: WebSocket, error: Error & { code?: string }): void {
   const socket = socketOf(this)
-  if (error.code?.startsWith('WS_ERR_') === true) socket.inbox.drop()
+  if (/^(?:WS_ERR|Z)_/.test(error.code ?? '')) socket.refuse()
   socket.request.log.info({ err: error, ws: { id: socket.id, view: socket.view } }, 'WebSocket error')
 }
 
@@ -435,7 +470,8 @@ export function isPromise (value: unknown): value is Promise<unknown> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
 }
 
-/** RFC 6455 §7.4, and the IANA registry up to 1014. */
+/** RFC 6455 §7.4, and the IANA registry up to 1014: those that a server may send and that are not the protocol's own. */
 function isCloseCode (code: number): boolean {
-  return Number.isInteger(code) && ((code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006) || (code >= 3000 && code <= 4999))
+  return Number.isInteger(code) &&
+    ((code >= 1007 && code <= 1014 && code !== 1010) || code === 1000 || code === 1001 || code === 1003 || (code >= 3000 && code <= 4999))
 }

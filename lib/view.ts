@@ -1,13 +1,13 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { closeCodes } from './close-codes.ts'
-import {
-  WSV_ERR_NOT_SERIALIZABLE, WSV_ERR_REPLY_INVALID, WSV_ERR_REPLY_WITHOUT_SCHEMA, WSV_ERR_VIEW_INVALID
-} from './errors.ts'
+import { WSV_ERR_REPLY_INVALID, WSV_ERR_REPLY_WITHOUT_SCHEMA, WSV_ERR_VIEW_INVALID } from './errors.ts'
 import { compileForm, type Form, type FormApp } from './form/form.ts'
 import { compileCheck } from './form/strict.ts'
 import { ValidationError } from './form/validation-error.ts'
-import { INVALID, parseJson, refOf, withoutRef, withRef, type Ref } from './message.ts'
-import type { Codec, MessageHandler, ViewOptions } from './options.ts'
+import {
+  codecData, INVALID, isPlain, jsonText, parseJson, parseWith, plainData, refOf, withoutRef, withRef, withRefOn, type Ref, type Serialize
+} from './message.ts'
+import type { MessageHandler, ViewOptions } from './options.ts'
 import { Payload } from './payload.ts'
 import { isPromise, type Socket } from './socket.ts'
 import { tagOf } from './tag.ts'
@@ -16,8 +16,6 @@ import type { WsHooks } from './ws-hooks.ts'
 
 /** A message that has passed the form, with the `ref` that was taken off it. */
 export interface Checked { message: unknown, ref: Ref }
-
-export type Serialize = (message: unknown) => string
 
 /** What is known of a view only when the application is ready. */
 export interface ViewApp extends FormApp {
@@ -42,7 +40,8 @@ export class View {
   #checkPlain: ((message: unknown) => FormErrors | null) | undefined
   #checkReply: ((reply: unknown) => FormErrors | null) | undefined
   #serialize: Serialize | undefined
-  #replyHasRef = false
+  /** the fan-out message that passed last, as preSend hooks and codecs see it: read once for all sockets */
+  #read: { from: Payload, value: unknown, recoded: Payload | undefined } | undefined
   #hooks: WsHooks = { preMessage: [], preSend: [] }
   #handler: MessageHandler | undefined
   #handlers: Map<unknown, MessageHandler> | undefined
@@ -66,15 +65,14 @@ export class View {
   ready (app: ViewApp): void {
     const { options } = this
     this.#hooks = app.hooks
-    const isPlain = options.frames === 'text' || options.frames === 'binary' || options.frames === 'raw'
-    this.#form = compileForm(options.hasForm && !isPlain ? options.messageSchema : {}, options, app)
-    if (options.hasForm && isPlain) this.#checkPlain = compileCheck(options.messageSchema, app)
+    const hasFields = !isPlain(options.frames)
+    this.#form = compileForm(options.hasForm && hasFields ? options.messageSchema : {}, options, { ...app, isParsed: options.frames === 'json' })
+    if (options.hasForm && !hasFields) this.#checkPlain = compileCheck(options.messageSchema, app)
     if (options.replySchema !== undefined) {
       this.#serialize = app.serialize
-      this.#replyHasRef = options.refKey !== false && declares(options.replySchema, options.refKey)
       if (options.checkReplies) this.#checkReply = compileCheck(options.replySchema, app)
     }
-    this.#takesRef = !isPlain && options.refKey !== false
+    this.#takesRef = hasFields && options.refKey !== false
     // in a form that drops unknown keys, the `ref` goes with them
     this.#stripsRef = this.#takesRef && !this.#form.declares(options.refKey as string) &&
       (!options.hasForm || options.form === 'strict' || options.unknownKeys === 'refuse')
@@ -85,14 +83,21 @@ export class View {
 
   /** One message, through all the steps. Never throws, never rejects. */
   handle (socket: Socket, data: Buffer, isBinary: boolean): void | Promise<void> {
-    const checked = this.receive(socket, data, isBinary)
-    if (checked === undefined) return
-    if (isPromise(checked)) return checked.then((checked) => checked === undefined ? undefined : this.#dispatch(socket, checked))
-    return this.#dispatch(socket, checked)
+    try {
+      const checked = this.receive(socket, data, isBinary)
+      if (checked === undefined) return
+      if (!isPromise(checked)) return this.#dispatch(socket, checked)
+      return checked
+        .then((checked) => checked === undefined ? undefined : this.#dispatch(socket, checked))
+        .catch((error) => this.fail(socket, error, undefined))
+    } catch (error) {
+      // a form step, or another function of the user's
+      return this.fail(socket, error, undefined)
+    }
   }
 
   /**
-   * Parse and check one message. What fails is answered here.
+   * Parse and check one message. What is wrong with it is answered here; what a function of the user's throws is thrown.
    *
    * @returns `undefined` when the message goes no further
    */
@@ -152,29 +157,29 @@ export class View {
     }
   }
 
-  /** What a step or a handler threw: an error reply if it is one for the client, otherwise 1011. */
+  /** What a step or a handler threw: an error reply if it is one for the client, otherwise 1011. Never throws, never rejects. */
   fail (socket: Socket, error: unknown, ref: Ref): void | Promise<void> {
-    if (error instanceof ValidationError) {
-      this.#replyErrors(socket, this.#form!.report(error, socket.formContext), ref)
-      return
-    }
-    if ((error as { code?: unknown } | null)?.code === 'WSV_ERR_FANOUT_UNAVAILABLE') {
-      this.#replyErrors(socket, this.#error(socket, 'unavailable'), ref)
-      return
-    }
     const { onHandlerError } = this.options
-    if (onHandlerError === undefined) {
-      this.#crash(socket, error)
-      return
-    }
     try {
-      const answered = onHandlerError(error, socket)
-      if (isPromise(answered)) {
-        return answered.then((answered) => { if (answered !== true) this.#crash(socket, error) }, (second) => { this.#crash(socket, second) })
+      if (error instanceof ValidationError) {
+        this.#replyErrors(socket, this.#form!.report(error, socket.formContext), ref)
+      } else if ((error as { code?: unknown } | null)?.code === 'WSV_ERR_FANOUT_UNAVAILABLE') {
+        this.#replyErrors(socket, this.#error(socket, 'unavailable'), ref)
+      } else if (!socket.isOpen && (error as { name?: unknown } | null)?.name === 'AbortError') {
+        // it waited with `socket.signal`: that is how a handler is meant to end
+      } else if (onHandlerError === undefined) {
+        this.#crash(socket, error)
+      } else {
+        const answered = onHandlerError(error, socket)
+        if (isPromise(answered)) {
+          return answered.then(
+            (answered) => { if (answered !== true) this.#crash(socket, error) },
+            (second) => { this.#crash(socket, error, second) })
+        }
+        if (answered !== true) this.#crash(socket, error)
       }
-      if (answered !== true) this.#crash(socket, error)
     } catch (second) {
-      this.#crash(socket, second)
+      this.#crash(socket, error, second)
     }
   }
 
@@ -193,15 +198,22 @@ export class View {
     return filtered === undefined ? undefined : new Payload(this.#encode(filtered))
   }
 
-  /** A fan-out message on its way to one socket: untouched, unless there is a preSend hook. */
+  /** A fan-out message on its way to one socket: untouched, unless there is a codec or a preSend hook. */
   filterPayload (socket: Socket, payload: Payload): Payload | undefined {
-    if (!this.#hasPreSend) return payload
-    let filtered: unknown
+    const { frames } = this.options
+    const isCodec = typeof frames === 'object'
+    if (!this.#hasPreSend && !isCodec) return payload
     try {
-      const isJson = typeof payload.data === 'string' && this.options.frames === 'json'
-      filtered = this.#filter(socket, isJson ? JSON.parse(payload.data as string) : payload.data)
+      // text and bytes are what they are, to text, binary and raw views, and bytes to every view
+      if (payload.isBinary || (frames !== 'json' && !isCodec)) {
+        const filtered = this.#filter(socket, payload.data)
+        return filtered === undefined ? undefined : filtered === payload.data ? payload : new Payload(plainData(filtered, 'raw'))
+      }
+      const read = this.#readOnce(payload)
+      const filtered = this.#filter(socket, read.value)
       if (filtered === undefined) return undefined
-      return new Payload(isJson ? JSON.stringify(filtered) : filtered as string | Buffer)
+      if (filtered !== read.value) return new Payload(isCodec ? codecData(frames, filtered) : jsonText(filtered, JSON.stringify))
+      return isCodec ? (read.recoded ??= new Payload(codecData(frames, filtered))) : payload
     } catch (error) {
       // one socket's hook is not the other sockets' loss
       this.fail(socket, error, undefined)
@@ -230,11 +242,12 @@ export class View {
       await this.fail(socket, error, checked.ref)
       return undefined
     }
-    // a hook may close the socket instead of throwing
-    return socket.isOpen ? checked : undefined
+    return checked
   }
 
   #dispatch (socket: Socket, { message, ref }: Checked): void | Promise<void> {
+    // a step may close the socket instead of throwing
+    if (socket.hasClosed) return
     const handler = this.#handler ?? this.#handlers!.get((message as Record<string, unknown>)[this.#tag])!
     try {
       const reply = handler.call(this.instance, socket, message)
@@ -249,19 +262,10 @@ export class View {
 
   #reply (socket: Socket, reply: unknown, ref: Ref): void {
     if (reply === undefined) return
-    const { frames, refKey, replySchema } = this.options
-    const isPlain = frames === 'text' || frames === 'binary' || frames === 'raw'
-    if (replySchema === undefined && !isPlain) throw new WSV_ERR_REPLY_WITHOUT_SCHEMA(this.name)
+    if (this.options.replySchema === undefined && !isPlain(this.options.frames)) throw new WSV_ERR_REPLY_WITHOUT_SCHEMA(this.name)
+    if (!socket.isOpen) return
     const filtered = this.#filter(socket, reply)
-    if (filtered === undefined) return
-    const hasRef = ref === undefined || refKey === false ||
-      (this.#replyHasRef && (filtered as Record<string, unknown>)[refKey] !== undefined)
-    if (typeof frames === 'object') {
-      socket.sendPayload(new Payload(this.#encode(hasRef ? filtered : { [refKey]: ref, ...filtered as object })))
-    } else {
-      const encoded = this.#encode(filtered)
-      socket.sendPayload(new Payload(hasRef || isPlain ? encoded : withRef(encoded as string, refKey, ref)))
-    }
+    if (filtered !== undefined) socket.sendPayload(new Payload(this.#encode(filtered, ref)))
   }
 
   #replyErrors (socket: Socket, errors: FormErrors, ref: Ref): void {
@@ -270,8 +274,8 @@ export class View {
     const reply = formatError === undefined
       ? ref === undefined ? { type: 'error', errors } : { type: 'error', ref, errors }
       : formatError(errors, socket, { ref })
-    const encoded = typeof frames === 'object' ? frames.serialize(reply) : JSON.stringify(reply)
-    if (encoded !== undefined) socket.sendPayload(new Payload(encoded))
+    if (reply === undefined) return
+    socket.sendPayload(new Payload(typeof frames === 'object' ? codecData(frames, reply) : jsonText(reply, JSON.stringify)))
   }
 
   #filter (socket: Socket, message: unknown): unknown {
@@ -289,23 +293,23 @@ export class View {
     return this.options.preSend !== undefined || this.#hooks.preSend.length > 0
   }
 
-  #encode (message: unknown): string | Buffer {
+  /** The fan-out message as a value that all sockets share: no hook may write to it. */
+  #readOnce (payload: Payload): { value: unknown, recoded: Payload | undefined } {
+    if (this.#read?.from !== payload) {
+      this.#read = { from: payload, value: frozen(JSON.parse(payload.data as string)), recoded: undefined }
+    }
+    return this.#read
+  }
+
+  /** @param ref - put on a reply that is an object and has none */
+  #encode (message: unknown, ref?: Ref): string | Buffer {
     const { frames } = this.options
-    if (frames === 'json' || typeof frames === 'object') {
-      if (this.#checkReply !== undefined) {
-        const errors = this.#checkReply(message)
-        if (errors !== null) throw new WSV_ERR_REPLY_INVALID(this.name, JSON.stringify(errors))
-      }
-      if (typeof frames === 'object') return frames.serialize(message)
-      const json = this.#serialize === undefined ? serializeJson(message) : this.#serialize(message)
-      if (json === undefined) throw new WSV_ERR_NOT_SERIALIZABLE(typeof message, 'a JSON value')
-      return json
-    }
-    if (frames !== 'binary' && typeof message === 'string') return message
-    if (frames !== 'text' && message instanceof Uint8Array) {
-      return Buffer.isBuffer(message) ? message : Buffer.from(message.buffer, message.byteOffset, message.byteLength)
-    }
-    throw new WSV_ERR_NOT_SERIALIZABLE(typeof message, frames === 'text' ? 'a string' : frames === 'binary' ? 'a Buffer' : 'a string or a Buffer')
+    if (isPlain(frames)) return plainData(message, frames)
+    const errors = this.#checkReply?.(message) ?? null
+    if (errors !== null) throw new WSV_ERR_REPLY_INVALID(this.name, JSON.stringify(errors))
+    const refKey = this.options.refKey as string
+    if (typeof frames === 'object') return codecData(frames, ref === undefined ? message : withRefOn(message, refKey, ref))
+    return withRef(jsonText(message, this.#serialize ?? JSON.stringify), refKey, ref)
   }
 
   #wrongKind (socket: Socket): undefined {
@@ -321,9 +325,14 @@ export class View {
     return isPromise(answered) ? answered.then(() => undefined) : undefined
   }
 
-  #crash (socket: Socket, error: unknown): void {
-    socket.request.log.error({ err: error, ws: { id: socket.id, view: this.name } }, 'the view failed')
+  /** @param second - what was thrown while the error was being answered */
+  #crash (socket: Socket, error: unknown, second: unknown = error): void {
+    const ws = { id: socket.id, view: this.name }
+    socket.request.log.error({ err: error, ws }, 'the view failed')
+    if (second !== error) socket.request.log.error({ err: second, ws }, 'its error could not be answered')
     socket.close(closeCodes.INTERNAL_ERROR, 'internal_error')
+    // where the client has closed, messages may wait still
+    socket.refuse()
   }
 
   #readHandlers (table: Readonly<Record<string, MessageHandler>>, app: ViewApp): void {
@@ -340,24 +349,14 @@ export class View {
   }
 }
 
-function parseWith (codec: Codec, data: string | Buffer): unknown {
-  try {
-    return codec.parse(data)
-  } catch {
-    // a client's mistake, which the caller answers
-    return INVALID
+/** The value of a JSON text, not to be written to at any depth. */
+function frozen (value: unknown): unknown {
+  const waiting = [value]
+  while (waiting.length > 0) {
+    const next = waiting.pop()
+    if (typeof next !== 'object' || next === null) continue
+    Object.freeze(next)
+    for (const member of Object.values(next)) waiting.push(member)
   }
-}
-
-function serializeJson (message: unknown): string {
-  try {
-    return JSON.stringify(message)
-  } catch (error) {
-    throw Object.assign(new WSV_ERR_NOT_SERIALIZABLE(typeof message, 'a JSON value'), { cause: error })
-  }
-}
-
-function declares (schema: Record<string, unknown>, key: string): boolean {
-  const { properties } = schema
-  return schema.additionalProperties === true || (typeof properties === 'object' && properties !== null && Object.hasOwn(properties, key))
+  return value
 }

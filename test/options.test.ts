@@ -399,10 +399,11 @@ t.test('which views need a messageSchema', t => {
   const codec = { parse: nothing, serialize: nothing }
   t.throws(() => readView({ onMessage: nothing }), missing, 'a JSON view with onMessage')
   t.throws(() => readView({ frames: 'json', onMessage: nothing }), missing)
-  t.throws(() => readView({}, nothing), missing, 'a JSON view with a handler')
   t.match(readView({ onOpen: nothing }).view, { takesMessages: false, hasForm: false }, 'one that only pushes needs none')
+  t.match(readView({}, nothing).view, { takesMessages: false, handler: nothing }, 'nor an owning one that only pushes')
   for (const frames of ['text', 'binary', 'raw', codec]) {
     t.match(readView({ frames, onMessage: nothing }).view, { frames, takesMessages: true, hasForm: false }, `${label({ frames })} needs none`)
+    t.match(readView({ frames }, nothing).view, { takesMessages: true, hasForm: false }, 'nor with a handler')
   }
   t.match(readView({ messageSchema: schema }, nothing).view, { takesMessages: true, hasForm: true, handler: nothing })
   t.match(readView({ messageSchema: schema, handler: nothing }).view, { handler: nothing }, 'the handler as an option')
