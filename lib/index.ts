@@ -27,6 +27,9 @@ export default fp(wsViews, { fastify: '5.x', name: 'fastify-ws-views' })
 export { closeCodes } from './close-codes.ts'
 export { defineView } from './define-view.ts'
 export { defineChannel } from './fan-out/channel.ts'
+export { cleanMessage } from './form/clean-message.ts'
+export { formKeywords } from './form/keywords.ts'
+export { ValidationError } from './form/validation-error.ts'
 export { select } from './select.ts'
 export * as errors from './errors.ts'
 export type {

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { WSV_ERR_PREFIX_AMBIGUOUS, WSV_ERR_VIEW_TOO_LATE } from './errors.ts'
+import { formAppOf } from './form/app.ts'
 import { readViewOptions, type PluginOptions } from './options.ts'
 import type { Serialize } from './message.ts'
 import type { ServerState } from './server-state.ts'
@@ -69,15 +70,16 @@ export class Registration {
     this.#isReady = true
     for (const { view, hasCustomCompiler } of this.#views) {
       const { instance, options, path } = view
+      const app = formAppOf(instance, view.name)
       view.ready({
-        name: view.name,
-        schemas: instance.getSchemas(),
+        ...app,
+        // where no views are served, Fastify may have nothing to ask about formats of the application
+        compile: app.compile ?? (() => () => true),
         customCompiler: hasCustomCompiler,
-        compile: (schema) => instance.validatorCompiler!({ schema: schema as object, method: 'GET', url: path, httpPart: 'querystring' }) as (value: unknown) => boolean,
         hooks: wsHooksOf(instance),
         serialize: options.replySchema === undefined
           ? undefined
-          : instance.serializerCompiler!({ schema: options.replySchema, method: 'GET', url: path, httpStatus: '101' }) as Serialize
+          : instance.serializerCompiler?.({ schema: options.replySchema, method: 'GET', url: path, httpStatus: '101' }) as Serialize | undefined
       })
     }
   }

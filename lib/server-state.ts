@@ -2,8 +2,12 @@ import type { Server } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import { closeCodes } from './close-codes.ts'
 import { Door } from './door.ts'
+import type { Broker } from './fan-out/broker.ts'
 import { createFanOut, type FanOut } from './fan-out/fan-out.ts'
-import { mergeServerOptions, type ServerOptions } from './options.ts'
+import { formAppOf } from './form/app.ts'
+import { compileCheck } from './form/strict.ts'
+import { isFanout } from './option-rules.ts'
+import { mergeServerOptions, type FanoutSettings, type ServerOptions } from './options.ts'
 import type { Socket } from './socket.ts'
 import { Sockets } from './sockets.ts'
 import { ViewNames } from './url.ts'
@@ -46,7 +50,12 @@ export class ServerState {
 
   private constructor (instance: FastifyInstance, options: ServerOptions) {
     this.options = options
-    this.fanOut = createFanOut({ log: instance.log, ...(options.fanout as object) })
+    this.fanOut = createFanOut({
+      log: instance.log,
+      redis: options.redis,
+      ...(isFanout(options.fanout) ? { broker: options.fanout as Broker } : options.fanout as FanoutSettings),
+      compileCheck: (schema, name) => compileCheck(schema, formAppOf(instance, name))
+    })
     this.wsServers = new WsServers(options.websocket, options.closeTimeoutMs)
     this.door = new Door(instance, this.watch, options, () => this.sockets.size)
   }
@@ -63,6 +72,7 @@ export class ServerState {
       instance.addHook('preClose', async () => { await this.#closeSockets() })
     }
     instance.addHook('onReady', async () => {
+      await this.fanOut.opened
       if (!serve && this.fanOut.kind === 'in-process') {
         instance.log.warn('wsViews: this process accepts no WebSockets and has no fan-out to others: publishing reaches nobody')
       }

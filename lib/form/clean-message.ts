@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Cleaned, FormErrors, FormOptions } from '../types.ts'
-import { compileForm, type Form, type FormApp, type FormOptions as CompileOptions } from './form.ts'
+import { formAppOf } from './app.ts'
+import { compileForm, type Form, type FormOptions as CompileOptions } from './form.ts'
 
 const forms = new WeakMap<object, WeakMap<object, Form>>()
 const noOptions = {}
@@ -20,26 +21,10 @@ export async function cleanMessage<S> (schema: S, input: unknown, options: FormO
 }
 
 function formOf (schema: unknown, options: CompileOptions & { instance?: FastifyInstance }): Form {
-  if (typeof schema !== 'object' || schema === null) return compileForm(schema, options, appOf(options.instance))
+  if (typeof schema !== 'object' || schema === null) return compileForm(schema, options, formAppOf(options.instance, 'cleanMessage'))
   let byOptions = forms.get(schema)
   if (byOptions === undefined) forms.set(schema, byOptions = new WeakMap())
   let form = byOptions.get(options)
-  if (form === undefined) byOptions.set(options, form = compileForm(schema, options, appOf(options.instance)))
+  if (form === undefined) byOptions.set(options, form = compileForm(schema, options, formAppOf(options.instance, 'cleanMessage')))
   return form
-}
-
-function appOf (instance: FastifyInstance | undefined): FormApp {
-  const app: FormApp = { name: 'cleanMessage', schemas: instance?.getSchemas() ?? {} }
-  const compiler = instance?.validatorCompiler
-  if (compiler === undefined) return app
-  return {
-    ...app,
-    compile (schema) {
-      const validate = compiler({ schema, method: 'GET', url: '', httpPart: 'body' }) as (value: unknown) => unknown
-      return (value) => {
-        const answer = validate(value)
-        return answer === true || (typeof answer === 'object' && answer !== null && !(answer as { error?: unknown }).error)
-      }
-    }
-  }
 }
