@@ -185,7 +185,7 @@ t.test('refuses what is no Redis, without repeating a password', (t) => {
     ['keyPrefix in a URL', 'redis://:s3cret@localhost?keyPrefix=p:', /keyPrefix/],
     ['one client for both', { publisher: one, subscriber: one }, /one client for both/],
     ['half a pair', { publisher: one }, /pair/],
-    ['a Cluster', new Cluster([{ port: 1, host: '127.0.0.1' }], { lazyConnect: true }), /Cluster/]
+    ['keyPrefix of a Cluster', new Cluster([], { lazyConnect: true, redisOptions: { keyPrefix: 'p:' } }), /keyPrefix/]
   ]
   for (const [what, option, said] of cases) {
     try {
@@ -228,4 +228,36 @@ t.test('tells which of many publishes Redis refuses, and which subscriptions', a
   await fanOut.join('secret', recorder)
   await fanOut.publish('secret', 4)
   await recorder.got(3)
+})
+
+t.test('an outage after which Redis refuses one of many subscriptions: the others stand, and it is said', async (t) => {
+  await redis.command('ACL', 'SETUSER', 'limited', 'on', '>pw', '+@all', 'resetchannels', '&*')
+  const log = captureLog()
+  const fanOut = await open(t, { redis: { host: '127.0.0.1', port: redis.port, username: 'limited', password: 'pw', retryStrategy: () => 5 }, log })
+  const recorder = new Recorder()
+  for (const channel of ['open:1', 'open:2', 'secret']) await fanOut.join(channel, recorder)
+  // Redis closes the connections whose subscriptions are no longer allowed
+  await redis.command('ACL', 'SETUSER', 'limited', 'resetchannels', '&open:*')
+  await recorder.missed(1)
+  t.strictSame(recorder.gaps.map((channels) => channels.sort()), [['open:1', 'open:2']])
+  t.match(log.lines.filter((line) => line.level === error), [{ channel: 'secret', reason: /NOPERM/ }])
+  await fanOut.publish('open:2', 1)
+  await recorder.got(1)
+
+  await redis.command('ACL', 'SETUSER', 'limited', '-unsubscribe')
+  await t.rejects(fanOut.leave('open:1', recorder), { code: 'WSV_ERR_FANOUT_REFUSED', message: /UNSUBSCRIBE.*NOPERM/ })
+  fanOut.leaveAll(recorder)
+  await log.seen('could not unsubscribe')
+})
+
+t.test('hears nothing that a client of the application has subscribed to, or heard for it', async (t) => {
+  const [publisher, subscriber] = [client(t), client(t)]
+  await publisher.subscribe('lobby').catch(() => {})
+  const fanOut = await open(t, { redis: { publisher, subscriber } })
+  const recorder = new Recorder()
+  await fanOut.join('lobby', recorder)
+  await redis.command('PUBLISH', 'lobby', '1')
+  await redis.command('PUBLISH', 'lobby', '2')
+  await recorder.got(2)
+  t.strictSame(recorder.texts, ['1', '2'], 'each once')
 })

@@ -1,6 +1,7 @@
 import type { RedisClient } from './redis-client.ts'
+import { nodeOf } from './redis-cluster.ts'
 
-/** The publishes of one turn of the event loop: one write, one answer for each. */
+/** The publishes of one turn of the event loop: one write for each Redis, one answer for each message. */
 export class PublishBatch {
   readonly #channels: string[] = []
   readonly #messages: (string | Buffer)[] = []
@@ -20,6 +21,7 @@ export class PublishBatch {
 
   /** @returns what went wrong with each, null where nothing did */
   async send (client: RedisClient): Promise<(Error | null)[]> {
+    if (client.isCluster === true) return await this.#sendToNodes(client)
     if (this.size === 1) {
       await client.publish(this.#channels[0]!, this.#messages[0]!)
       return [null]
@@ -28,6 +30,19 @@ export class PublishBatch {
     for (let i = 0; i < this.size; i++) pipeline.publish(this.#channels[i]!, this.#messages[i]!)
     const results = await pipeline.exec()
     return results!.map(([err]) => err)
+  }
+
+  async #sendToNodes (cluster: RedisClient): Promise<(Error | null)[]> {
+    const parts = new Map<RedisClient, PublishBatch>()
+    const errors: Promise<Error | null>[] = []
+    for (let i = 0; i < this.size; i++) {
+      const node = nodeOf(cluster, this.#channels[i]!)
+      let part = parts.get(node)
+      if (part === undefined) parts.set(node, part = new PublishBatch())
+      errors.push(part.add(this.#channels[i]!, this.#messages[i]!).then(() => null, (err: Error) => err))
+    }
+    for (const [node, part] of parts) part.send(node).then((errors) => { part.settle(errors) }, (err: unknown) => { part.reject(err) })
+    return await Promise.all(errors)
   }
 
   settle (errors: (Error | null)[]): void {

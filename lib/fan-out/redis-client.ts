@@ -1,11 +1,13 @@
 import { createRequire } from 'node:module'
 import { WSV_ERR_OPTION_INVALID } from '../errors.ts'
+import { subscribersOf } from './redis-cluster.ts'
+import type { ClientSource } from './redis-connection.ts'
 
 /** What is used of an `ioredis` client, of version 5 or 6. Written down here, for `ioredis` need not be installed. */
 export interface RedisClient {
   readonly status: string
   readonly isCluster?: boolean
-  readonly options: { keyPrefix?: unknown, autoResubscribe?: unknown, redisOptions?: { keyPrefix?: unknown } }
+  readonly options: { host?: unknown, port?: unknown, keyPrefix?: unknown, redisOptions?: { keyPrefix?: unknown } }
   readonly stream?: { readonly writable: boolean } | null
   connect (): Promise<void>
   disconnect (): void
@@ -14,6 +16,8 @@ export interface RedisClient {
   subscribe (...channels: string[]): Promise<unknown>
   unsubscribe (...channels: string[]): Promise<unknown>
   pipeline (): RedisPipeline
+  /** of a Cluster */
+  nodes? (role: 'all' | 'master'): RedisClient[]
   on (event: string, listener: (...args: any[]) => void): unknown
   off (event: string, listener: (...args: any[]) => void): unknown
 }
@@ -25,7 +29,7 @@ export interface RedisPipeline {
 
 export interface RedisClients {
   publisher: RedisClient
-  subscriber: RedisClient
+  subscriber: ClientSource
   /** ours to connect and to close */
   ownsPublisher: boolean
   ownsSubscriber: boolean
@@ -43,7 +47,7 @@ const ours = {
   autoResubscribe: false
 }
 
-const expected = 'a redis:// or rediss:// URL, a path, ioredis options, an ioredis client, or { publisher, subscriber }'
+const expected = 'a redis:// or rediss:// URL, a path, ioredis options, an ioredis client or Cluster, or { publisher, subscriber }'
 
 /**
  * Read the option `redis`. Connects nothing.
@@ -54,13 +58,18 @@ const expected = 'a redis:// or rediss:// URL, a path, ioredis options, an iored
 export function redisClients (option: unknown): RedisClients {
   if (isClient(option)) {
     const publisher = checked(option)
-    return { publisher, subscriber: publisher.duplicate(ours), ownsPublisher: false, ownsSubscriber: true }
+    const subscriber = publisher.isCluster === true ? subscribersOf(publisher, ours) : publisher.duplicate(ours)
+    return { publisher, subscriber, ownsPublisher: false, ownsSubscriber: true }
   }
   if (isPair(option)) {
     if (!isClient(option.publisher) || !isClient(option.subscriber)) throw refusal('a pair of which one is no ioredis client')
     // a connection that has subscribed can do nothing else (in RESP2)
     if (option.publisher === option.subscriber) throw refusal('one client for both')
-    return { publisher: checked(option.publisher), subscriber: checked(option.subscriber), ownsPublisher: false, ownsSubscriber: false }
+    const publisher = checked(option.publisher)
+    const subscriber = checked(option.subscriber)
+    // a Cluster hides when it changes the node it has subscribed at
+    if (subscriber.isCluster === true) return { publisher, subscriber: subscribersOf(subscriber, ours), ownsPublisher: false, ownsSubscriber: true }
+    return { publisher, subscriber, ownsPublisher: false, ownsSubscriber: false }
   }
   const Redis = loadRedis(option)
   const publisher = typeof option === 'string' ? connectTo(Redis, checkedUrl(option)) : new Redis({ ...option as object, ...ours })
@@ -82,7 +91,6 @@ function checked (client: RedisClient): RedisClient {
   if (client.options.keyPrefix || client.options.redisOptions?.keyPrefix) {
     throw refusal('one with keyPrefix, which would not hold for channels; use channelPrefix')
   }
-  if (client.isCluster === true) throw refusal('a Cluster, which is not supported yet; give a client of one of its nodes')
   return client
 }
 

@@ -55,17 +55,13 @@ export class RedisBroker implements Broker, RedisConnectionEvents {
   }
 
   get status (): WsFanout['status'] {
-    const publisher = this.#publisher.client.status
-    const subscriber = this.#subscriber.client.status
-    // 'end': the application closed its client, or its retryStrategy has given up
-    if (this.#closed || publisher === 'end' || subscriber === 'end') return 'closed'
-    if (publisher === 'ready' && subscriber === 'ready') return 'ready'
+    if (this.#closed || this.#publisher.isEnded || this.#subscriber.isEnded) return 'closed'
+    if (this.#publisher.isReady && this.#subscriber.isReady) return 'ready'
     return this.#hasBeenReady ? 'reconnecting' : 'connecting'
   }
 
   async open (events: BrokerEvents): Promise<void> {
     this.#events = events
-    this.#subscriber.client.on('messageBuffer', this.#onMessage)
     this.#publisher.open()
     this.#subscriber.open()
     await Promise.all([this.#publisher.opened, this.#subscriber.opened])
@@ -100,7 +96,7 @@ export class RedisBroker implements Broker, RedisConnectionEvents {
   async #send (batch: PublishBatch): Promise<void> {
     if (!this.#publisher.isReady) throw new WSV_ERR_FANOUT_UNAVAILABLE()
     try {
-      const errors = await this.#publisher.call(batch.send(this.#publisher.client))
+      const errors = await this.#publisher.call((client) => batch.send(client))
       batch.settle(errors.map((err) => err === null ? null : publishError(err)))
     } catch (err) {
       throw publishError(err)
@@ -131,7 +127,7 @@ export class RedisBroker implements Broker, RedisConnectionEvents {
 
   async #confirm (channel: string, call: number): Promise<void> {
     try {
-      await this.#subscriber.call(this.#subscriber.client.subscribe(channel))
+      await this.#subscriber.call((client) => client.subscribe(channel))
     } catch (err) {
       const isCurrent = this.#wanted.get(channel) === call
       if (isReplyError(err)) {
@@ -150,7 +146,7 @@ export class RedisBroker implements Broker, RedisConnectionEvents {
       return
     }
     try {
-      await this.#subscriber.call(this.#subscriber.client.unsubscribe(channel))
+      await this.#subscriber.call((client) => client.unsubscribe(channel))
     } catch (err) {
       if (isReplyError(err)) throw new WSV_ERR_FANOUT_REFUSED('UNSUBSCRIBE', err.message)
       // the connection was lost, and the subscription with it
@@ -160,14 +156,13 @@ export class RedisBroker implements Broker, RedisConnectionEvents {
 
   /** Subscribe to everything again, then report the gap: once, however often the connection broke meanwhile. */
   async #renew (): Promise<void> {
-    const { client } = this.#subscriber
     const channels = [...this.#wanted.keys()]
     const missed = [...this.#missed]
     const stale = [...this.#stale]
     this.#stale.clear()
     const refused = new Set<string>()
     const commands: Promise<unknown>[] = []
-    if (stale.length > 0) commands.push(this.#subscriber.call(client.unsubscribe(...stale)))
+    if (stale.length > 0) commands.push(this.#subscriber.call((client) => client.unsubscribe(...stale)))
     for (let i = 0; i < channels.length; i += CHANNELS_PER_COMMAND) {
       commands.push(this.#renewSome(channels.slice(i, i + CHANNELS_PER_COMMAND), refused))
     }
@@ -182,7 +177,7 @@ export class RedisBroker implements Broker, RedisConnectionEvents {
 
   async #renewSome (channels: string[], refused: Set<string>): Promise<void> {
     try {
-      await this.#subscriber.call(this.#subscriber.client.subscribe(...channels))
+      await this.#subscriber.call((client) => client.subscribe(...channels))
     } catch (err) {
       if (!isReplyError(err)) throw err
       if (channels.length === 1) {
@@ -193,10 +188,6 @@ export class RedisBroker implements Broker, RedisConnectionEvents {
         await Promise.all(channels.map((channel) => this.#renewSome([channel], refused)))
       }
     }
-  }
-
-  readonly #onMessage = (channel: Buffer, message: Buffer): void => {
-    this.#events.message(channel.toString(), message)
   }
 
   // ---------- the connections
@@ -219,6 +210,12 @@ export class RedisBroker implements Broker, RedisConnectionEvents {
     this.#log.warn('wsFanout: Redis is away')
   }
 
+  /** @internal */
+  received (connection: RedisConnection, channel: Buffer, message: Buffer): void {
+    // the application's client may have subscriptions of its own
+    if (connection === this.#subscriber) this.#events.message(channel.toString(), message)
+  }
+
   /** @internal one line per outage and reason: both clients try again and again */
   failed (_connection: RedisConnection, reason: string): void {
     if (reason === this.#lastReason) return
@@ -238,10 +235,10 @@ export class RedisBroker implements Broker, RedisConnectionEvents {
         }
       })
     }
-    const { client, isOurs, isReady } = this.#subscriber
-    client.off('messageBuffer', this.#onMessage)
     // an application's own client lives on, without our channels
-    if (!isOurs && isReady && this.#wanted.size > 0) client.unsubscribe(...this.#wanted.keys()).catch(() => {})
+    if (!this.#subscriber.isOurs && this.#subscriber.isReady && this.#wanted.size > 0) {
+      this.#subscriber.call((client) => client.unsubscribe(...this.#wanted.keys())).catch(() => {}) // nobody waits for it
+    }
     this.#subscriber.close()
     this.#publisher.close()
   }
