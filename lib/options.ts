@@ -81,8 +81,8 @@ export interface ViewDefaults {
 
 export interface Codec {
   parse (data: string | Buffer): unknown
-  serialize (message: unknown): string | Buffer
-  /** its messages are binary frames */
+  serialize (message: unknown): string | Uint8Array
+  /** the kind of frame it sends; `undefined`: binary for bytes, text for a string */
   binary?: boolean
 }
 export type Frames = 'json' | 'text' | 'binary' | 'raw' | Codec

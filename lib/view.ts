@@ -194,6 +194,7 @@ export class View {
 
   /** @returns `undefined` when a preSend hook dropped the message */
   payloadOf (socket: Socket, message: unknown): Payload | undefined {
+    if (message === undefined || !this.#hasPreSend) return new Payload(this.#encode(message))
     const filtered = this.#filter(socket, message)
     return filtered === undefined ? undefined : new Payload(this.#encode(filtered))
   }
