@@ -58,21 +58,20 @@ export interface RedisClient {
   subscribe (...channels: string[]): Promise<unknown>
   unsubscribe (...channels: string[]): Promise<unknown>
   duplicate (): RedisClient
-  on (event: string, listener: (...args: never[]) => void): unknown
+  on (event: string, listener: (...args: unknown[]) => void): unknown
   quit (): Promise<unknown>
   disconnect (): void
 }
 
-/** Options of `ioredis`; the ones that matter most are named. */
+/** Options of `ioredis`: the ones that matter most, every other one may stand beside them. */
 export interface RedisConnection {
-  host?: string
-  port?: number
-  path?: string
-  username?: string
-  password?: string
-  tls?: object
-  connectionName?: string
-  [option: string]: unknown
+  host?: string | undefined
+  port?: number | undefined
+  path?: string | undefined
+  username?: string | undefined
+  password?: string | undefined
+  tls?: object | undefined
+  connectionName?: string | undefined
 }
 
 /** The options of `fastify.register(wsViews, options)`; Fastify's own `logLevel` and `logSerializers` may stand beside them. */
@@ -84,7 +83,7 @@ export interface WsViewsOptions extends WsViewSettings {
   /** Put before the names of these views: `wsUrl('v2:chat')`. Default none */
   namespace?: string
   /** An `ioredis` URL, options or client. Server-wide. Default: fan-out stays in this process */
-  redis?: string | RedisConnection | RedisClient | { publisher: RedisClient, subscriber: RedisClient } | undefined
+  redis?: string | RedisConnection | object | RedisClient | { publisher: RedisClient, subscriber: RedisClient } | undefined
   /** Another fan-out, or what is put before the names of channels at Redis. Server-wide */
   fanout?: WsFanout | { channelPrefix?: string, maxPending?: number } | undefined
   /** Public base of the WebSocket server, `wss://ws.example.com`; makes `wsUrl` absolute. Server-wide. Default none */
