@@ -46,7 +46,7 @@ export function objectBody (cleaner: Cleaner, plan: Plan, isRoot: boolean): stri
     const sure = keys.filter((key) => key !== '__proto__')
     if (sure.length === keys.length && keys.length > 0) {
       // one allocation of the right size for the usual case
-      const maybe = keys.filter((key) => !facts.required.has(key))
+      const maybe = keys.filter((key) => !facts.required.has(key) || cleaner.planner.of(facts.fields.get(key)!).facts.readOnly)
       const all = ['!bad', ...maybe.map((key) => `${names.get(key)!} !== undefined`)].join(' && ')
       lines.push(`if (${all}) return { ${keys.map((key) => `${literal(key)}: ${names.get(key)!}`).join(', ')} }`)
     }
