@@ -33,5 +33,5 @@ export { ValidationError } from './form/validation-error.ts'
 export { select } from './select.ts'
 export * as errors from './errors.ts'
 export type {
-  Channel, CloseInfo, FormError, FormErrors, WsFanout, WsSocket, WsSockets, WsView, WsViewOptions, WsViews, WsViewsOptions, WsViewTypes
+  Broker, BrokerEvents, Channel, CloseInfo, FormError, FormErrors, WsFanout, WsSocket, WsSockets, WsView, WsViewOptions, WsViews, WsViewsOptions, WsViewTypes
 } from './types.ts'

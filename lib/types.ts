@@ -11,6 +11,7 @@ export type {
 export type {
   Channel, ChannelOptions, FanoutStatus, PublishOptions, SubscribeOptions, Subscription, WsFanout
 } from './types/fan-out.ts'
+export type { Broker, BrokerEvents } from './fan-out/broker.ts'
 export type { CloseInfo, WsSession, WsSocket, WsSocketQuery, WsSockets } from './types/socket.ts'
 export type { PatternParams, WsUrl, WsUrlArguments, WsUrlOptions, WsUrlParam, WsViewName, WsViewTypes } from './types/url.ts'
 export type {

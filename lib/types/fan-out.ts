@@ -39,7 +39,7 @@ export type FanoutStatus = 'connecting' | 'ready' | 'reconnecting' | 'closed'
 
 /**
  * `fastify.wsFanout`: at most once, and in one order per channel for all sockets of all processes.
- * Another fan-out for the option `fanout` has the same shape.
+ * Another carrier for the option `fanout` is a `Broker`.
  */
 export interface WsFanout {
   readonly status: FanoutStatus

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyPluginOptions, FastifyRequest } from 'fastify'
 import type { ServerOptions } from 'ws'
-import type { WsFanout } from './fan-out.ts'
+import type { Broker } from '../fan-out/broker.ts'
 import type { FormSettings } from './form.ts'
 import type { WsSocket } from './socket.ts'
 
@@ -84,8 +84,8 @@ export interface WsViewsOptions extends WsViewSettings {
   namespace?: string
   /** An `ioredis` URL, options or client. Server-wide. Default: fan-out stays in this process */
   redis?: string | RedisConnection | object | RedisClient | { publisher: RedisClient, subscriber: RedisClient } | undefined
-  /** Another fan-out, or what is put before the names of channels at Redis. Server-wide */
-  fanout?: WsFanout | { channelPrefix?: string, maxPending?: number } | undefined
+  /** Another carrier of messages than Redis, or what is put before the names of channels at Redis. Server-wide */
+  fanout?: Broker | { channelPrefix?: string, maxPending?: number } | undefined
   /** Public base of the WebSocket server, `wss://ws.example.com`; makes `wsUrl` absolute. Server-wide. Default none */
   baseUrl?: string | undefined
   /** `false`: this process knows the names and can publish, but accepts no WebSockets. Server-wide. Default `true` */
