@@ -37,7 +37,7 @@ type Choice<Value> = Value extends readonly (infer Item)[] ? Item : NonNullable<
 export type FormErrorInput = string | Error | readonly FormErrorInput[] | { readonly [path: string]: FormErrorInput }
 
 /** What the form steps are handed besides the value: one per message. */
-export interface WsForm<Message = unknown> {
+export interface WsForm<Field extends string = string> {
   /** the socket that sent the message; `undefined` under `cleanMessage` */
   readonly socket: WsSocket | undefined
   /** the errors so far, by path */
@@ -45,30 +45,30 @@ export interface WsForm<Message = unknown> {
   /** the errors of the message as a whole, those under `__all__` */
   readonly nonFieldErrors: readonly FormError[]
   /** @param path - `null` is the message as a whole */
-  addError (path: FieldName<Message> | `${FieldName<Message>}.${string}` | null, error: FormErrorInput): void
-  hasError (path: FieldName<Message> | `${FieldName<Message>}.${string}` | null, code?: string): boolean
+  addError (path: Field | `${Field}.${string}` | null, error: FormErrorInput): void
+  hasError (path: Field | `${Field}.${string}` | null, code?: string): boolean
   /** The fields that differ from a message or row of before, in the schema's order. */
-  changed (previous: { readonly [Field in FieldName<Message>]?: unknown }): FieldName<Message>[]
+  changed (previous: { readonly [Name in Field]?: unknown }): Field[]
 }
 
 /** The steps that JSON Schema cannot express, in the order in which they run (Django's). A step throws `ValidationError` or calls `form.addError`. */
 export interface FormSteps<Message = unknown> {
   /** The values that a field may have for this socket; anything else is `invalid_choice`. */
   choices?: {
-    readonly [Field in FieldName<Message>]?: (form: WsForm<Message>) =>
+    readonly [Field in FieldName<Message>]?: (form: WsForm<FieldName<Message>>) =>
       Iterable<Choice<FieldValue<Message, Field>>> | Promise<Iterable<Choice<FieldValue<Message, Field>>>>
   }
   /** Further checks of one field, all run; not asked about an empty value. */
   validators?: {
-    readonly [Field in FieldName<Message>]?: readonly ((value: NonNullable<FieldValue<Message, Field>>, form: WsForm<Message>) => void)[]
+    readonly [Field in FieldName<Message>]?: readonly ((value: NonNullable<FieldValue<Message, Field>>, form: WsForm<FieldName<Message>>) => void)[]
   }
   /** Django's `clean_<field>`: returns the field's cleaned value; runs only while the field has no error. */
   cleanFields?: {
-    readonly [Field in FieldName<Message>]?: (value: FieldValue<Message, Field>, form: WsForm<Message>) =>
+    readonly [Field in FieldName<Message>]?: (value: FieldValue<Message, Field>, form: WsForm<FieldName<Message>>) =>
       FieldValue<Message, Field> | Promise<FieldValue<Message, Field>>
   }
   /** Django's `clean`: looks at the fields together; always runs, so fields with errors are missing. May return the message to go on with. */
-  clean? (message: Partial<Message>, form: WsForm<Message>): Partial<Message> | void | Promise<Partial<Message> | void>
+  clean? (message: Partial<Message>, form: WsForm<FieldName<Message>>): Partial<Message> | void | Promise<Partial<Message> | void>
   /** Other texts by field and code; placeholders in braces are filled from `params`. */
   errorMessages?: {
     readonly [Field in FieldName<Message> | `${FieldName<Message>}.${string}` | '__all__']?: { readonly [code: string]: string }

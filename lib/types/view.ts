@@ -14,24 +14,29 @@ import type { PatternParams } from './url.ts'
 export interface WsCodec<In = unknown, Out = never> {
   /** @param data - a string from a text frame, a Buffer from a binary one */
   parse (data: string | Buffer): In
-  serialize (message: Out): string | Buffer
-  /** send binary frames; default `false` */
+  serialize (message: Out): string | Uint8Array
+  /** the kind of frame it sends; default: binary for bytes, text for a string */
   binary?: boolean
 }
 
 export type WsFrames = 'json' | 'text' | 'binary' | 'raw' | WsCodec
 
+/** A view that does not name its frames has all of them for a type: it speaks JSON. */
+type IsJson<Frames> = [WsFrames] extends [Frames] ? true : [Frames] extends ['json'] ? true : false
+
 /** What comes out of a frame that no schema has checked. */
-type Parsed<Frames> = Frames extends 'text' ? string
-  : Frames extends 'binary' ? Buffer
-    : Frames extends 'raw' ? string | Buffer
-      : Frames extends { parse (...args: never): infer Message } ? Message : unknown
+type Parsed<Frames> = IsJson<Frames> extends true ? unknown
+  : Frames extends 'text' ? string
+    : Frames extends 'binary' ? Buffer
+      : Frames extends 'raw' ? string | Buffer
+        : Frames extends { parse (...args: never): infer Message } ? Message : unknown
 
 /** What may go into one; any bytes will do. */
-type Serializable<Frames> = Frames extends 'text' ? string
-  : Frames extends 'binary' ? Uint8Array
-    : Frames extends 'raw' ? string | Uint8Array
-      : Frames extends { serialize (message: infer Message): unknown } ? Message : unknown
+type Serializable<Frames> = IsJson<Frames> extends true ? unknown
+  : Frames extends 'text' ? string
+    : Frames extends 'binary' ? Uint8Array
+      : Frames extends 'raw' ? string | Uint8Array
+        : Frames extends { serialize (message: infer Message): unknown } ? Message : unknown
 
 /** What a view's handlers are given. */
 export type Incoming<MessageSchema, Frames> = [MessageSchema] extends [TSchema] ? Cleaned<MessageSchema> : Parsed<Frames>
@@ -44,14 +49,18 @@ export type Outgoing<ReplySchema, Frames> = [ReplySchema] extends [TSchema] ? St
  * The first branch is never taken: TypeScript looks at it while it still infers, and so keeps `'said'` in
  * `return { type: 'said' }` from becoming `string`.
  */
-export type Reply<ReplySchema, Frames> = [ReplySchema] extends [never] ? Literals : [ReplySchema] extends [undefined]
-  ? Frames extends 'text' | 'binary' | 'raw' ? Serializable<Frames> | void : void
-  : [ReplySchema] extends [TSchema] ? Static<ReplySchema> & Anything | void : Anything | void
+export type Reply<MessageSchema, ReplySchema, Frames> =
+  [ReplySchema] extends [never] ? Literals
+    : [MessageSchema, IsJson<Frames>] extends [undefined, true] ? 'a JSON view that takes messages needs a messageSchema'
+        : [ReplySchema] extends [TSchema] ? Static<ReplySchema> & Anything | void
+            : [ReplySchema] extends [undefined]
+                ? [Frames] extends ['text' | 'binary' | 'raw'] ? Serializable<Frames> & Anything | void : void
+                : Anything | void
 
 /** `unknown`, written so that a union with it stays a union */
 type Anything = {} | null | undefined
 
-type Literals = '' | 0 | false | { readonly [key: string]: Literals } | readonly Literals[]
+type Literals = '' | 0 | false | { readonly [key: string]: Literals } | readonly [Literals, ...Literals[]]
 
 // ---------- the request
 
@@ -89,26 +98,28 @@ type IsConst<Value> = [Value] extends [string | number | boolean]
 type TagName<Value> = `${Value & (string | number | boolean)}`
 
 /** The names in a dispatch table; any where the schema's type is not known. */
-type HandlerName<Message> = unknown extends Message
-  ? string
-  : true extends IsUnion<Message>
-    ? [TagOf<Message>] extends [never] ? NotTagged : TagName<Message[TagOf<Message>]>
-    : NotTagged
+type HandlerName<Message> = [TagOf<Message>] extends [never] ? string : TagName<Message[TagOf<Message>]>
 
-type NotTagged = 'a table needs a union whose branches share a Type.Literal property'
+/** The error that TypeScript shows. */
+type TagNeeded<Message> = unknown extends Message ? unknown
+  : [TagOf<Message>] extends [never] ? () => 'a table needs a union whose branches share a Type.Literal property' : unknown
 
-type Branch<Message, Name, Tag = TagOf<Message>> = unknown extends Message
-  ? unknown
+type Branch<Message, Name, Tag = TagOf<Message>> = [Tag] extends [never]
+  ? Message
   : Message extends { [Key in Tag & PropertyKey]: infer Value } ? Name extends TagName<Value> ? Message : never : never
 
 /** One handler per tag of a tagged union, each with its branch of the message. */
 export type WsDispatch<Socket, Message, ReplyMessage> = {
-  readonly [Name in HandlerName<Message>]: WsMessageHandler<Socket, Branch<Message, Name>, ReplyMessage>
+  readonly [Name in HandlerName<Message>]: WsMessageHandler<Socket, Branch<Message, Name>, ReplyMessage> & TagNeeded<Message>
 }
 
-type OnMessage<Socket, Message, ReplyMessage> =
-  | WsMessageHandler<Socket, Message, ReplyMessage>
-  | WsDispatch<Socket, Message, ReplyMessage>
+/** What `onMessage` takes besides a table: a function whose methods do not type the handlers of the tags `call`, `apply` and `bind`. */
+interface MessageFunction<Socket, Message, ReplyMessage> {
+  (this: FastifyInstance, socket: Socket, message: Message): Awaitable<ReplyMessage>
+  readonly call: object
+  readonly apply: object
+  readonly bind: object
+}
 
 /** The owning style: runs for the whole connection; when it returns the socket closes with 1000, when it throws with 1011. */
 export interface WsHandler<Socket = WsSocket, Request = FastifyRequest> {
@@ -124,10 +135,6 @@ export interface WsPreMessage<Socket = WsSocket, Message = unknown> {
 export interface WsPreSend<Socket = WsSocket> {
   (this: FastifyInstance, socket: Socket, message: unknown): unknown
 }
-
-type SchemaNeeded<MessageSchema, Frames> = [MessageSchema, Frames] extends [undefined, 'json']
-  ? 'a JSON view that takes messages needs a messageSchema'
-  : unknown
 
 // ---------- options
 
@@ -184,7 +191,9 @@ export interface WsViewOptions<
   Socket = WsSocket<Data, Outgoing<ReplySchema, Frames>, Message, WsRequest<Url, Schema>>
 > extends WsViewBase<Url, Name, MessageSchema, ReplySchema, Frames, Schema, Data, Socket, Message> {
   /** One checked message; what it returns is sent as the reply. Or a table: one handler per tag of a tagged union. */
-  onMessage?: OnMessage<NoInfer<Socket>, Message, Reply<ReplySchema, Frames>> & SchemaNeeded<MessageSchema, Frames>
+  onMessage?:
+    | MessageFunction<NoInfer<Socket>, Message, Reply<MessageSchema, ReplySchema, Frames>>
+    | WsDispatch<NoInfer<Socket>, Message, Reply<MessageSchema, ReplySchema, Frames>>
 }
 
 /** The options of a view in owning style: `wsView(url, options, handler)`. */
@@ -211,14 +220,14 @@ export interface WsView<Url extends string = string, Name extends string = strin
 export interface DefineView {
   /** A view in event style. */
   <Url extends string, Name extends string, MessageSchema extends object | undefined = undefined,
-    ReplySchema extends object | undefined = undefined, Frames extends WsFrames = 'json',
+    ReplySchema extends object | undefined = undefined, Frames extends WsFrames = WsFrames,
     Schema extends FastifySchema = FastifySchema, Data = unknown>(
     url: Url,
     options: WsViewOptions<Url, Name, MessageSchema, ReplySchema, Frames, Schema, Data>
   ): WsView<Url, Name, Incoming<MessageSchema, Frames>, Outgoing<ReplySchema, Frames>>
   /** A view in owning style. */
   <Url extends string, Name extends string, MessageSchema extends object | undefined = undefined,
-    ReplySchema extends object | undefined = undefined, Frames extends WsFrames = 'json',
+    ReplySchema extends object | undefined = undefined, Frames extends WsFrames = WsFrames,
     Schema extends FastifySchema = FastifySchema, Data = unknown>(
     url: Url,
     options: WsOwningViewOptions<Url, Name, MessageSchema, ReplySchema, Frames, Schema, Data>,
@@ -234,14 +243,14 @@ type HandlerOf<Url extends string, MessageSchema, ReplySchema, Frames, Schema, D
 export interface DeclareView {
   /** A view in event style. */
   <Url extends string, MessageSchema extends object | undefined = undefined,
-    ReplySchema extends object | undefined = undefined, Frames extends WsFrames = 'json',
+    ReplySchema extends object | undefined = undefined, Frames extends WsFrames = WsFrames,
     Schema extends FastifySchema = FastifySchema, Data = unknown>(
     url: Url,
     options: WsViewOptions<Url, string, MessageSchema, ReplySchema, Frames, Schema, Data>
   ): FastifyInstance
   /** A view in owning style. */
   <Url extends string, MessageSchema extends object | undefined = undefined,
-    ReplySchema extends object | undefined = undefined, Frames extends WsFrames = 'json',
+    ReplySchema extends object | undefined = undefined, Frames extends WsFrames = WsFrames,
     Schema extends FastifySchema = FastifySchema, Data = unknown>(
     url: Url,
     options: WsOwningViewOptions<Url, string, MessageSchema, ReplySchema, Frames, Schema, Data>,
