@@ -27,7 +27,7 @@ export function objectBody (cleaner: Cleaner, plan: Plan, isRoot: boolean): stri
       const mark = program.name('mark')
       const steps = cleaner.steps({ path: literal(key), field: key }, name, `${name} = ${bad}`)
       later.push(`if (${name} !== ${bad} && ${name} !== undefined) {\nconst ${mark} = r.size\n${name} = ${decode}(${name}, r)\n` +
-        `if (${name} === ${bad}) r.prefix(${mark}, ${literal(key)})${steps === '' ? '' : ` else {\n${steps}\n}`}\nif (${name} === ${bad}) bad = true\n}`)
+        `if (${name} === ${bad}) { r.prefix(${mark}, ${literal(key)}) }${steps === '' ? '' : ` else {\n${steps}\n}`}\nif (${name} === ${bad}) bad = true\n}`)
     }
   }
   lines.push(dependencies(cleaner, plan, names))
