@@ -33,6 +33,7 @@ export class Checks {
   isRecursive = false
   #names = new Map<Located, string>()
   #open = new Set<Located>()
+  #way: readonly Located[] = []
   #remembers: boolean
 
   /**
@@ -52,13 +53,26 @@ export class Checks {
 
   /** The name of the function that checks a node. */
   of (node: Located): string {
+    return this.#compile(node, [])
+  }
+
+  /** The same, for a node that speaks of the same value as the one being compiled. */
+  #same (node: Located): string {
+    if (this.#way.includes(node)) throw this.documents.error('a $ref or a union leads back to itself')
+    return this.#compile(node, this.#way)
+  }
+
+  #compile (node: Located, way: readonly Located[]): string {
     let name = this.#names.get(node)
     if (name === undefined) {
       name = this.program.name('check')
       this.#names.set(node, name)
+      const outer = this.#way
+      this.#way = [...way, node]
       this.#open.add(node)
       const body = this.#body(node)
       this.#open.delete(node)
+      this.#way = outer
       if (this.#remembers) {
         this.program.add(`function ${name} (v, r) {
 if (r !== null || typeof v !== 'object' || v === null) return ${name}Of(v, r)
@@ -84,7 +98,7 @@ return answers.${name} ??= ${name}Of(v, r)
     const { schema } = node
     if (typeof schema === 'boolean') return schema ? 'return true' : 'if (r !== null) r.add("", "invalid", undefined, undefined, undefined)\nreturn false'
     // next to a $ref other keywords are ignored (draft-07, core §8.3)
-    if (schema.$ref !== undefined) return `return ${this.of(this.documents.resolve(node, schema.$ref))}(v, r)`
+    if (schema.$ref !== undefined) return `return ${this.#same(this.documents.resolve(node, schema.$ref))}(v, r)`
     // facts check the keywords' own form
     const facts = factsOf(this.documents, [this.documents.without(node, 'allOf')], this.isPattern)
     const texts = facts.texts === undefined ? 'undefined' : this.program.share(facts.texts)
@@ -114,23 +128,23 @@ return answers.${name} ??= ${name}Of(v, r)
     if (object !== '') lines.push(`if (${typeTests.object}) {\n${object}\n}`)
 
     if (Array.isArray(schema.allOf)) {
-      for (const part of schema.allOf) add(`!${this.of(this.documents.child(node, part))}(v, r)`, '{ if (r === null) return false; ok = false }')
+      for (const part of schema.allOf) add(`!${this.#same(this.documents.child(node, part))}(v, r)`, '{ if (r === null) return false; ok = false }')
     }
     if (Array.isArray(schema.anyOf)) {
-      add(`!(${schema.anyOf.map((part) => `${this.of(this.documents.child(node, part))}(v, null)`).join(' || ')})`, fail('invalid'))
+      add(`!(${schema.anyOf.map((part) => `${this.#same(this.documents.child(node, part))}(v, null)`).join(' || ')})`, fail('invalid'))
     }
     if (Array.isArray(schema.oneOf)) {
-      add(`${schema.oneOf.map((part) => `(${this.of(this.documents.child(node, part))}(v, null) ? 1 : 0)`).join(' + ')} !== 1`, fail('invalid'))
+      add(`${schema.oneOf.map((part) => `(${this.#same(this.documents.child(node, part))}(v, null) ? 1 : 0)`).join(' + ')} !== 1`, fail('invalid'))
     }
-    for (const not of facts.nots) add(`${this.of(not)}(v, null)`, fail('invalid'))
+    for (const not of facts.nots) add(`${this.#same(not)}(v, null)`, fail('invalid'))
     for (const { test, then, otherwise } of facts.conditions) {
       if (then === undefined && otherwise === undefined) continue
-      const yes = then === undefined ? 'true' : `${this.of(then)}(v, null)`
-      const no = otherwise === undefined ? 'true' : `${this.of(otherwise)}(v, null)`
-      add(`!(${this.of(test)}(v, null) ? ${yes} : ${no})`, fail('invalid'))
+      const yes = then === undefined ? 'true' : `${this.#same(then)}(v, null)`
+      const no = otherwise === undefined ? 'true' : `${this.#same(otherwise)}(v, null)`
+      add(`!(${this.#same(test)}(v, null) ? ${yes} : ${no})`, fail('invalid'))
     }
     for (const { keyword, value } of facts.foreign) {
-      const check = this.foreign.keyword(keyword, value)
+      const check = this.foreign.keyword(keyword, value, facts.types)
       if (check !== undefined) add(`!${this.program.share(check)}(v)`, fail(keyword))
     }
     lines.push('return ok')
@@ -245,7 +259,7 @@ return answers.${name} ??= ${name}Of(v, r)
     for (const [key, needs] of Object.entries(schema.dependencies as Record<string, unknown> | undefined ?? {})) {
       const then = Array.isArray(needs)
         ? (needs as string[]).map((need) => `if (${member('v', need)} === undefined) ${this.#fail('required', 'undefined', undefined, 'undefined', literal(need))}`).join('\n')
-        : `if (!${this.of(child(needs))}(v, r)) { if (r === null) return false; ok = false }`
+        : `if (!${this.#same(child(needs))}(v, r)) { if (r === null) return false; ok = false }`
       lines.push(`if (${member('v', key)} !== undefined) {\n${then}\n}`)
     }
     return lines.join('\n')

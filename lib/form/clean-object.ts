@@ -192,6 +192,8 @@ function together (cleaner: Cleaner, plan: Plan): string[] {
     ...facts.conditions.flatMap(({ test, then, otherwise }) => [test, then, otherwise]),
     ...facts.dependencies.map(({ needs }) => Array.isArray(needs) ? undefined : needs)
   ].filter((node) => node !== undefined)
+  // a part that leads back to the whole is found here
+  for (const node of parts) checks.of(node)
   // fields that only a branch declares are seen by it as they came
   const loose = new Set(parts.flatMap((node) => [...declaredKeys(planner.documents, [node], planner.isPattern)]).filter((key) => !facts.fields.has(key)))
   const branch = (node: Located, onFail: string) => {

@@ -175,7 +175,7 @@ export class Cleaner {
     const lines: string[] = []
     for (const node of facts.nots) lines.push(`if (${this.checks.of(node)}(${v}, null)) { ${this.add(path, 'invalid', 'undefined', undefined, texts)}; ${fail} }`)
     for (const { keyword, value } of facts.foreign) {
-      const check = this.checks.foreign.keyword(keyword, value)
+      const check = this.checks.foreign.keyword(keyword, value, facts.types)
       if (check !== undefined) lines.push(`if (!${this.program.share(check)}(${v})) { ${this.add(path, keyword, 'undefined', undefined, texts)}; ${fail} }`)
     }
     if (plan.whole) {

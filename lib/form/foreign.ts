@@ -31,8 +31,12 @@ export class Foreign {
   }
 
   /** The check of a keyword; undefined where there is no server to ask: draft-07 ignores keywords it does not know. */
-  keyword (keyword: string, value: unknown): ((value: unknown) => boolean) | undefined {
-    return this.#compile === undefined ? undefined : this.#ask({ [keyword]: value })
+  keyword (keyword: string, value: unknown, types: ReadonlySet<string> | undefined): ((value: unknown) => boolean) | undefined {
+    if (this.#compile === undefined) return undefined
+    // Ajv's strict mode warns of a keyword without the type it is for
+    const [type, other] = [...types ?? []].sort((a) => a === 'null' ? 1 : -1)
+    const isOne = type !== undefined && (other === undefined || (other === 'null' && types!.size === 2))
+    return this.#ask({ ...(isOne ? { type: other === undefined ? type : [type, other] } : {}), [keyword]: value })
   }
 
   #ask (schema: Record<string, unknown>): (value: unknown) => boolean {
