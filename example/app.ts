@@ -32,9 +32,9 @@ export async function buildApp ({ part, redis, baseUrl, origin, secret, logger =
   })
   if (secret === undefined) app.log.info('no SESSION_SECRET is set: names are forgotten when this process ends')
 
-  const store = redis === undefined ? undefined : new RedisSessionStore(redis)
+  const store = redis === undefined ? undefined : new RedisSessionStore(redis, app.log)
   // The last hook to run, as it is the first one here: sockets may use their sessions until the end.
-  app.addHook('onClose', () => store?.close())
+  app.addHook('onClose', async () => store?.close())
 
   await app.register(cookie)
   await app.register(session, {

@@ -1,4 +1,4 @@
-import type { Session } from 'fastify'
+import type { FastifyBaseLogger, Session } from 'fastify'
 import { Redis } from 'ioredis'
 
 const DAY_S = 24 * 60 * 60
@@ -7,8 +7,10 @@ const DAY_S = 24 * 60 * 60
 export class RedisSessionStore {
   #redis: Redis
 
-  constructor (url: string) {
-    this.#redis = new Redis(url)
+  constructor (url: string, log: FastifyBaseLogger) {
+    // With Redis away a request fails after one attempt more, instead of waiting for it.
+    this.#redis = new Redis(url, { lazyConnect: true, maxRetriesPerRequest: 1 })
+    this.#redis.on('error', (error) => log.error(error, 'session store'))
   }
 
   set (id: string, session: Session, callback: (error?: unknown) => void): void {
@@ -23,8 +25,8 @@ export class RedisSessionStore {
     this.#redis.del(key(id)).then(() => callback(), callback)
   }
 
-  async close (): Promise<void> {
-    await this.#redis.quit()
+  close (): void {
+    this.#redis.disconnect()
   }
 }
 

@@ -26,9 +26,9 @@ function chat () {
       showState(state, text)
       if (state === 'open') {
         hello()
-      } else if (sent !== undefined) {
+      } else {
+        if (state === 'lost' && sent !== undefined) showErrors(top, ['The connection was lost before the server answered: the message may or may not have arrived.'])
         sent = undefined
-        showErrors(top, ['The connection was lost before the server answered: the message may or may not have arrived.'])
       }
       if (state === 'expired') window.location.reload()
     },
@@ -54,7 +54,10 @@ function chat () {
     if (sent !== undefined) return
     const text = input.value
     const ref = send({ type: 'say', text })
-    if (ref !== undefined) sent = { ref, text }
+    if (ref === undefined) return
+    sent = { ref, text }
+    showErrors(top)
+    showFieldErrors(input)
   })
 
   function answered ({ type, ref, errors = {} }) {

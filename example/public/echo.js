@@ -26,7 +26,7 @@ const socket = new LiveSocket(document.querySelector('main').dataset.socket, {
   onState (state, text) {
     showState(state, text)
     if (state === 'open') return
-    if (waiting.some(({ field }) => field !== undefined)) showErrors(top, ['The connection was lost before the echo came back.'])
+    if (state === 'lost' && waiting.some(({ field }) => field !== undefined)) showErrors(top, ['The connection was lost before the echo came back.'])
     waiting = []
   },
   onMessage (data) {

@@ -15,7 +15,7 @@ const socket = new LiveSocket(document.querySelector('main').dataset.socket, {
   onState (state, text) {
     showState(state, text)
     if (state === 'open') return
-    if (waiting.some(({ byHand }) => byHand)) showErrors(top, ['The connection was lost before the answer came.'])
+    if (state === 'lost' && waiting.some(({ byHand }) => byHand)) showErrors(top, ['The connection was lost before the answer came.'])
     waiting = []
   },
   onMessage (data) {
