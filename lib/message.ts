@@ -129,7 +129,7 @@ export function codecData (codec: Codec, message: unknown): string | Buffer {
   throw new WSV_ERR_NOT_SERIALIZABLE(`What the codec made of it, ${typeof data},`, 'a string or a Buffer')
 }
 
-function notSerializable (message: unknown, expected: string, cause: unknown): Error {
+export function notSerializable (message: unknown, expected: string, cause: unknown): Error {
   const reason = cause instanceof Error ? cause.message.split('\n', 1)[0]! : String(cause)
   return Object.assign(new WSV_ERR_NOT_SERIALIZABLE(typeof message, `${expected}: ${reason}`), { cause })
 }

@@ -5,7 +5,7 @@ import { compileForm, type Form, type FormApp } from './form/form.ts'
 import { compileCheck } from './form/strict.ts'
 import { ValidationError } from './form/validation-error.ts'
 import {
-  codecData, INVALID, isPlain, jsonText, parseJson, parseWith, plainData, refOf, withoutRef, withRef, withRefOn, type Ref, type Serialize
+  codecData, INVALID, isPlain, jsonText, notSerializable, parseJson, parseWith, plainData, refOf, withoutRef, withRef, withRefOn, type Ref, type Serialize
 } from './message.ts'
 import type { MessageHandler, ViewOptions } from './options.ts'
 import { Payload } from './payload.ts'
@@ -73,9 +73,8 @@ export class View {
       if (options.checkReplies) this.#checkReply = compileCheck(options.replySchema, app)
     }
     this.#takesRef = hasFields && options.refKey !== false
-    // in a form that drops unknown keys, the `ref` goes with them
-    this.#stripsRef = this.#takesRef && !this.#form.declares(options.refKey as string) &&
-      (!options.hasForm || options.form === 'strict' || options.unknownKeys === 'refuse')
+    const isDropped = options.hasForm && options.form === 'form' && options.unknownKeys === 'drop' && isClosed(options.messageSchema)
+    this.#stripsRef = this.#takesRef && !isDropped && !this.#form.declares(options.refKey as string)
     if (typeof options.onMessage === 'object') this.#readHandlers(options.onMessage, app)
   }
 
@@ -273,7 +272,7 @@ export class View {
     if (!socket.isOpen) return
     const { formatError, frames } = this.options
     const reply = formatError === undefined
-      ? ref === undefined ? { type: 'error', errors } : { type: 'error', ref, errors }
+      ? ref === undefined ? { type: 'error', errors } : { type: 'error', [this.options.refKey as string]: ref, errors }
       : formatError(errors, socket, { ref })
     if (reply === undefined) return
     socket.sendPayload(new Payload(typeof frames === 'object' ? codecData(frames, reply) : jsonText(reply, JSON.stringify)))
@@ -306,11 +305,21 @@ export class View {
   #encode (message: unknown, ref?: Ref): string | Buffer {
     const { frames } = this.options
     if (isPlain(frames)) return plainData(message, frames)
-    const errors = this.#checkReply?.(message) ?? null
-    if (errors !== null) throw new WSV_ERR_REPLY_INVALID(this.name, JSON.stringify(errors))
+    if (this.#checkReply !== undefined && message !== undefined) this.#check(message, this.#checkReply)
     const refKey = this.options.refKey as string
     if (typeof frames === 'object') return codecData(frames, ref === undefined ? message : withRefOn(message, refKey, ref))
     return withRef(jsonText(message, this.#serialize ?? JSON.stringify), refKey, ref)
+  }
+
+  #check (message: unknown, checkReply: (reply: unknown) => FormErrors | null): void {
+    let errors: FormErrors | null
+    try {
+      errors = checkReply(message)
+    } catch (cause) {
+      // a cycle, where the schema is one too
+      throw notSerializable(message, 'a JSON value', cause)
+    }
+    if (errors !== null) throw new WSV_ERR_REPLY_INVALID(this.name, JSON.stringify(errors))
   }
 
   #wrongKind (socket: Socket): undefined {
@@ -348,6 +357,18 @@ export class View {
     this.#tag = tag.key
     this.#handlers = new Map(tag.values.map((value) => [value, table[String(value)]!]))
   }
+}
+
+const closedKeywords = new Set(['type', 'properties', 'required', 'anyOf', 'oneOf', '$id', 'title', 'description'])
+
+/** Does the form drop every key that this schema does not declare? Then the `ref` needs no taking off. */
+function isClosed (schema: unknown): boolean {
+  if (typeof schema !== 'object' || schema === null) return false
+  const { anyOf, oneOf, additionalProperties = false } = schema as Record<string, unknown>
+  if (additionalProperties !== false) return false
+  if (!Object.keys(schema).every((keyword) => closedKeywords.has(keyword) || keyword === 'additionalProperties')) return false
+  const branches = anyOf ?? oneOf
+  return Array.isArray(branches) ? branches.every(isClosed) : 'properties' in schema
 }
 
 /** The value of a JSON text, not to be written to at any depth. */
