@@ -92,11 +92,17 @@ t.test('everybody who waits for a subscription that the broker refuses is told, 
   broker.onSubscribe = async () => { throw new Error('no') }
   await Promise.all([fanOut.join('lobby', a), fanOut.join('lobby', b)].map((joining) => t.rejects(joining, { message: 'no' })))
   await t.rejects(fanOut.subscribe('lobby'), { message: 'no' })
+  await t.rejects(fanOut.join('hall', a), { message: 'no' })
   broker.onSubscribe = async () => {}
   await fanOut.join('lobby', b)
+  await fanOut.join('hall', b)
   await fanOut.publish('lobby', 1)
   await b.got(1)
   t.strictSame(a.texts, [])
+  fanOut.leaveAll(a)
+  await fanOut.publish('hall', 2)
+  await b.got(2)
+  t.strictSame([...broker.wanted], ['lobby', 'hall'], 'what one was never in, one does not leave')
 })
 
 t.test('an answer that comes when everybody has left again, and others have come, is not theirs', async (t) => {

@@ -82,8 +82,7 @@ export class RedisBroker implements Broker, RedisConnectionEvents {
   }
 
   readonly #flush = (): void => {
-    const batch = this.#batch
-    if (batch === undefined) return // close() was faster
+    const batch = this.#batch!
     this.#batch = undefined
     this.#send(batch).catch((err: unknown) => {
       batch.reject(err)
@@ -129,12 +128,9 @@ export class RedisBroker implements Broker, RedisConnectionEvents {
     try {
       await this.#subscriber.call((client) => client.subscribe(channel))
     } catch (err) {
-      const isCurrent = this.#wanted.get(channel) === call
-      if (isReplyError(err)) {
-        if (isCurrent) this.#wanted.delete(channel)
-        throw new WSV_ERR_FANOUT_REFUSED('SUBSCRIBE', err.message)
-      }
-      if (isCurrent) this.#missed.add(channel) // made with the next connection
+      if (!isReplyError(err)) return // the connection was lost: made with the next one
+      if (this.#wanted.get(channel) === call) this.#wanted.delete(channel)
+      throw new WSV_ERR_FANOUT_REFUSED('SUBSCRIBE', err.message)
     }
   }
 
@@ -225,7 +221,6 @@ export class RedisBroker implements Broker, RedisConnectionEvents {
 
   async close (): Promise<void> {
     this.#closed = true
-    this.#flush()
     if (this.#pending > 0) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, CLOSE_TIMEOUT_MS)
