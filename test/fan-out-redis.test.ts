@@ -184,6 +184,8 @@ t.test('refuses what is no Redis, without repeating a password', (t) => {
     ['keyPrefix in options', { keyPrefix: 'p:', password: 's3cret' }, /keyPrefix/],
     ['keyPrefix in a URL', 'redis://:s3cret@localhost?keyPrefix=p:', /keyPrefix/],
     ['one client for both', { publisher: one, subscriber: one }, /one client for both/],
+    ['an array', [redis.url], /array/],
+    ['a client of another library', { publish () {}, subscribe () {}, duplicate () {}, on () {} }, /another library/],
     ['half a pair', { publisher: one }, /pair/],
     ['keyPrefix of a Cluster', new Cluster([], { lazyConnect: true, redisOptions: { keyPrefix: 'p:' } }), /keyPrefix/]
   ]
@@ -260,4 +262,14 @@ t.test('hears nothing that a client of the application has subscribed to, or hea
   await redis.command('PUBLISH', 'lobby', '2')
   await recorder.got(2)
   t.strictSame(recorder.texts, ['1', '2'], 'each once')
+})
+
+t.test('says why it cannot publish on a client that the application subscribes with', async (t) => {
+  const log = captureLog()
+  const publisher = client(t, { protocol: 2 })
+  await publisher.subscribe('mine')
+  const fanOut = await open(t, { redis: publisher, log })
+  await t.rejects(fanOut.publish('lobby', 1), { code: 'WSV_ERR_FANOUT_UNAVAILABLE' })
+  await Promise.all([1, 2].map((n) => t.rejects(fanOut.publish('lobby', n), { code: 'WSV_ERR_FANOUT_UNAVAILABLE' })))
+  t.match(log.lines.filter((line) => line.level === error), [{ reason: /subscriber mode/ }], 'once')
 })

@@ -116,7 +116,12 @@ type RedisConstructor = new (...args: unknown[]) => RedisClient
 
 /** ioredis is an optional peer: loaded when it is needed, and synchronously, so that it is missing at registration. */
 function loadRedis (option: unknown): RedisConstructor {
-  if (typeof option !== 'string' && (typeof option !== 'object' || option === null)) throw refusal(option === null ? 'null' : typeof option)
+  if (typeof option !== 'string') {
+    if (typeof option !== 'object' || option === null) throw refusal(option === null ? 'null' : typeof option)
+    if (Array.isArray(option)) throw refusal('an array')
+    // as options it would be a connection to localhost
+    if ('publish' in option) throw refusal('a client of another library')
+  }
   try {
     const { Redis } = createRequire(import.meta.url)('ioredis') as { Redis: RedisConstructor }
     return Redis

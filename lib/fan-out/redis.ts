@@ -7,7 +7,7 @@ import type { Broker, BrokerEvents } from './broker.ts'
 import type { ChannelMessage } from './message.ts'
 import { PublishBatch } from './publish-batch.ts'
 import { redisClients } from './redis-client.ts'
-import { isReplyError, RedisConnection, type RedisConnectionEvents } from './redis-connection.ts'
+import { ConnectionLost, isReplyError, RedisConnection, type RedisConnectionEvents } from './redis-connection.ts'
 
 /** channels in one SUBSCRIBE when all are renewed */
 const CHANNELS_PER_COMMAND = 500
@@ -96,10 +96,18 @@ export class RedisBroker implements Broker, RedisConnectionEvents {
     if (!this.#publisher.isReady) throw new WSV_ERR_FANOUT_UNAVAILABLE()
     try {
       const errors = await this.#publisher.call((client) => batch.send(client))
-      batch.settle(errors.map((err) => err === null ? null : publishError(err)))
+      batch.settle(errors.map((err) => err === null ? null : this.#publishError(err)))
     } catch (err) {
-      throw publishError(err)
+      throw this.#publishError(err)
     }
+  }
+
+  #publishError (err: unknown): Error {
+    if (isReplyError(err)) return new WSV_ERR_FANOUT_REFUSED('PUBLISH', err.message)
+    // Not the connection but the client refuses: the application subscribes with it, or has set a commandTimeout.
+    const cause = err instanceof ConnectionLost ? err.cause : err
+    if (cause instanceof Error && this.#publisher.isReady) this.failed(this.#publisher, cause.message)
+    return new WSV_ERR_FANOUT_UNAVAILABLE()
   }
 
   // ---------- subscribing
@@ -237,8 +245,4 @@ export class RedisBroker implements Broker, RedisConnectionEvents {
     this.#subscriber.close()
     this.#publisher.close()
   }
-}
-
-function publishError (err: unknown): Error {
-  return isReplyError(err) ? new WSV_ERR_FANOUT_REFUSED('PUBLISH', err.message) : new WSV_ERR_FANOUT_UNAVAILABLE()
 }
