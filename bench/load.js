@@ -1,0 +1,94 @@
+// The clients, on bare TCP: frames are prepared in advance, answers are counted and not read.
+import { connect } from 'node:net'
+import { message } from './work.js'
+
+/** A masked text frame (RFC 6455 §5.2), masked with zeros. */
+function frame (text) {
+  const length = Buffer.byteLength(text)
+  const header = length < 126 ? Buffer.from([0x81, 0x80 | length]) : Buffer.from([0x81, 0xfe, length >> 8, length & 255])
+  return Buffer.concat([header, Buffer.alloc(4), Buffer.from(text)])
+}
+const one = frame(message)
+/** k messages as one segment */
+const segments = Array.from({ length: 257 }, (_, k) => Buffer.concat(Array(k).fill(one)))
+
+/** Counts whole frames in a stream of unmasked ones. */
+class FrameCounter {
+  #header = []
+  #rest = 0
+
+  /** @returns how many frames end in this chunk */
+  count (chunk) {
+    let ended = 0
+    let at = 0
+    const end = chunk.length
+    while (at < end) {
+      if (this.#rest > 0) {
+        const step = Math.min(this.#rest, end - at)
+        this.#rest -= step
+        at += step
+        if (this.#rest === 0) ended++
+        continue
+      }
+      const header = this.#header
+      header.push(chunk[at++])
+      if (header.length < 2) continue
+      if ((header[0] & 0x0f) === 8) throw new Error('the server closed a socket')
+      if (header[1] < 126) {
+        this.#rest = header[1]
+      } else if (header[1] === 126) {
+        if (header.length < 4) continue
+        this.#rest = header[2] << 8 | header[3]
+      } else {
+        throw new Error('a frame longer than this bench expects')
+      }
+      this.#header = []
+      if (this.#rest === 0) ended++
+    }
+    return ended
+  }
+}
+
+/** One connection; `onFrames(count)` for what it receives. */
+export function open (port, path, onFrames = () => {}) {
+  return new Promise((resolve, reject) => {
+    const tcp = connect({ port, host: '127.0.0.1', noDelay: true })
+    let head = Buffer.alloc(0)
+    let counter
+    tcp.once('error', reject)
+    tcp.on('data', (chunk) => {
+      if (counter !== undefined) {
+        const count = counter.count(chunk)
+        if (count > 0) onFrames(count)
+        return
+      }
+      head = Buffer.concat([head, chunk])
+      const end = head.indexOf('\r\n\r\n')
+      if (end === -1) return
+      if (!head.subarray(0, 12).equals(Buffer.from('HTTP/1.1 101'))) {
+        reject(new Error(head.toString('latin1', 0, end)))
+        return
+      }
+      counter = new FrameCounter()
+      resolve({
+        tcp,
+        send: (count) => {
+          for (let left = count; left > 0; left -= 256) tcp.write(segments[Math.min(256, left)])
+        }
+      })
+      const rest = head.subarray(end + 4)
+      if (rest.length > 0) onFrames(counter.count(rest))
+    })
+    tcp.write(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+      'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n')
+  })
+}
+
+/** Several connections, a few at a time. */
+export async function openAll (ports, paths, onFrames) {
+  const clients = []
+  for (let i = 0; i < paths.length; i += 100) {
+    clients.push(...await Promise.all(paths.slice(i, i + 100).map((path, j) => open(ports[(i + j) % ports.length], path, (count) => onFrames(i + j, count)))))
+  }
+  return clients
+}

@@ -1,0 +1,9 @@
+// Cookie, session and one auth hook, as the rows on handshakes and memory want them.
+import cookie from '@fastify/cookie'
+import session from '@fastify/session'
+
+export async function withSession (app) {
+  await app.register(cookie)
+  await app.register(session, { secret: 'a secret with at least thirty-two characters', cookie: { secure: false } })
+  app.addHook('preValidation', async (request) => { request.session.user ??= 'ada' })
+}
