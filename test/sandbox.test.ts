@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { lookup } from 'node:dns/promises'
+import { createConnection } from 'node:net'
 import t, { type Test } from 'tap'
 import type { Page } from 'playwright-core'
 import WebSocket from 'ws'
@@ -270,6 +271,12 @@ t.test('SIGTERM ends the server cleanly while browsers are connected', async (t)
   const server = await spawnSandbox(t)
   const page = await visit(`${server.url}/ping/`)
   await connected(page)
+  // What a browser opens ahead of need, and sends nothing on. Connections are accepted in order.
+  const idle = createConnection(server.port, '127.0.0.1')
+  t.teardown(() => idle.destroy())
+  await once(idle, 'connect')
+  await page.request.get(server.url)
+
   server.process.kill('SIGTERM')
   const [code, signal] = await once(server.process, 'exit')
   t.equal(code, 0)
