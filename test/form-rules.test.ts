@@ -235,6 +235,8 @@ t.test('refuses what is not declared where the view asks for it', (t) => {
   agree(t, [
     ['good', schema, { a: { f: 'x' }, x_1: 1 }, passes({ a: { f: 'x' }, x_1: 1 })],
     ['at every level', schema, { b: 1, a: { g: 1 }, l: [{ h: 1 }] }, refusesAt({ __all__: ['extra_keys'] })],
+    ['a branch does not refuse what the whole declares', { ...field(text), properties: { f: text, g: text }, anyOf: [{ required: ['f'] }, { required: ['g'] }] }, { f: 'x', g: 'y' }, passes({ f: 'x', g: 'y' })],
+    ['nor a dependency', { properties: { f: field(text), g: text }, dependencies: { g: { properties: { f: { minProperties: 1 } } } } }, { f: { f: 'x' }, g: 'y' }, passes({ f: { f: 'x' }, g: 'y' })],
     ['declared by a branch only', { ...field(text), if: {}, then: { properties: { g: integer } } }, { g: '1' }, passes({ g: 1 })]
   ], { unknownKeys: 'refuse' })
   t.strictSame(clean(schema, { b: 1, a: { g: 1 }, l: [{ h: 1 }] }, { unknownKeys: 'refuse' }).errors, {

@@ -200,6 +200,16 @@ t.test('runs the steps of a field in every branch that has it', (t) => {
   t.end()
 })
 
+t.test('runs the steps of a field that only a condition declares', (t) => {
+  const schema = { type: 'object', properties: { a: { type: 'string' } }, if: { required: ['a'] }, then: { properties: { n: { type: 'integer' } } } }
+  const options: FormOptions = { validators: { n: [(n: number) => { if (n > 5) throw new ValidationError('No.', { code: 'no' }) }] }, choices: { n: () => [1, 7] } }
+  t.strictSame(clean(schema, { a: 'x', n: '1' }, options).cleaned, { a: 'x', n: 1 })
+  t.strictSame(codesOf(clean(schema, { a: 'x', n: '7' }, options).errors!), { n: ['no'] })
+  t.strictSame(codesOf(clean(schema, { a: 'x', n: '3' }, options).errors!), { n: ['invalid_choice'] })
+  t.strictSame(clean(schema, { n: '7' }, options).cleaned, {})
+  t.end()
+})
+
 t.test('runs the steps in strict mode', (t) => {
   const options: FormOptions = {
     form: 'strict',

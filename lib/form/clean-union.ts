@@ -1,19 +1,19 @@
-import type { Cleaner } from './clean.ts'
+import type { Cleaner, Role } from './clean.ts'
 import type { Located } from './documents.ts'
 import { Choices } from './equal.ts'
 import type { Plan } from './plan.ts'
 import { literal, member } from './program.ts'
 
 /** A tagged union: the tag picks the branch, and only that one speaks. */
-export function taggedBody (cleaner: Cleaner, plan: Plan, isRoot: boolean): string {
+export function taggedBody (cleaner: Cleaner, plan: Plan, role: Role): string {
   const { program, bad, planner } = cleaner
   const { key, node, branches } = plan.tag!
   const texts = cleaner.texts(plan)
   const tagTexts = cleaner.texts(planner.of([node]))
   const values = branches.map(({ value }) => value)
-  const partial = isRoot ? 'r.partial = {}; ' : ''
+  const partial = role === 'root' ? 'r.partial = {}; ' : ''
   const cases = branches.map(({ value, nodes }) => isScalar(value)
-    ? `case ${literal(value as string)}: return ${cleaner.of(nodes, isRoot)}(v, r)`
+    ? `case ${literal(value as string)}: return ${cleaner.of(nodes, role)}(v, r)`
     : '').join('\n')
   return `if (typeof v !== 'object' || v === null || Array.isArray(v)) { ${cleaner.add('""', 'invalid', 'undefined', 'object', texts)}; return ${bad} }
 let tag = ${member('v', key)}

@@ -20,6 +20,12 @@ export interface CleanerOptions {
   decoder: (nodes: readonly Located[]) => string | undefined
 }
 
+/**
+ * What is cleaned: the message, whose fields have steps; a value in it; or a value that something else
+ * has cleaned already, of which a branch or a condition declares a part.
+ */
+export type Role = 'root' | 'value' | 'part'
+
 /** Where a value stands while code for it is written. All are source text. */
 export interface Place {
   /** the path that its own faults get */
@@ -42,6 +48,7 @@ export class Cleaner {
   readonly bad: string
   readonly strip: string
   #names = new Map<string, string>()
+  #role: Role = 'value'
 
   constructor (program: Program, planner: Planner, checks: Checks, options: CleanerOptions) {
     this.program = program
@@ -52,29 +59,28 @@ export class Cleaner {
     this.strip = program.share(strip)
   }
 
-  /**
-   * The name of the function that cleans a value.
-   *
-   * @param isRoot - the value is the message: its fields have steps
-   */
-  of (nodes: readonly Located[], isRoot = false): string {
-    const key = `${keyOf(nodes)}${isRoot ? ' root' : ''}`
+  /** The name of the function that cleans a value. */
+  of (nodes: readonly Located[], role: Role = this.#role === 'part' ? 'part' : 'value'): string {
+    const key = `${keyOf(nodes)} ${role}`
     let name = this.#names.get(key)
     if (name === undefined) {
       name = this.program.name('clean')
       this.#names.set(key, name)
-      this.program.add(`function ${name} (v, r) {\n${this.#body(nodes, isRoot)}\n}`)
+      const outer = this.#role
+      this.#role = role
+      this.program.add(`function ${name} (v, r) {\n${this.#body(nodes, role)}\n}`)
+      this.#role = outer
     }
     return name
   }
 
-  #body (nodes: readonly Located[], isRoot: boolean): string {
+  #body (nodes: readonly Located[], role: Role): string {
     const plan = this.planner.of(nodes)
     switch (plan.kind) {
       case 'list': return listBody(this, plan)
-      case 'object': return objectBody(this, plan, isRoot)
-      case 'tagged': return taggedBody(this, plan, isRoot)
-      case 'union': return unionBody(this, plan, isRoot ? nodes : undefined)
+      case 'object': return objectBody(this, plan, role)
+      case 'tagged': return taggedBody(this, plan, role)
+      case 'union': return unionBody(this, plan, role === 'root' ? nodes : undefined)
       case 'types': return typesBody(this, plan)
       default: return `${this.stripped(plan, 'v')}\n${this.#admitNull(plan)}\n${scalarValue(this, plan, 'v', here)}\nreturn v`
     }

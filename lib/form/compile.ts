@@ -57,7 +57,7 @@ export function compileClean (schema: unknown, options: CompileOptions & {
   const root: Located[] = [documents.root]
   if (!planner.isObject(root)) throw documents.error("a form describes an object: use Type.Object, a union or an intersection of objects, or form: 'strict'")
   const cleaner = new Cleaner(program, planner, checks, { ...options, decoder: (nodes) => decoders.of(nodes) })
-  const clean = cleaner.of(root, true)
+  const clean = cleaner.of(root, 'root')
   // an untagged union has been decoded as a whole
   const decode = planner.of(root).kind === 'union' ? undefined : decoders.own(root)
   if (checks.isRecursive && !remembers) return compileClean(schema, options, true)

@@ -49,3 +49,10 @@ export function member (object: string, key: string): string {
     ? `(Object.hasOwn(${object}, ${literal(key)}) ? ${object}[${literal(key)}] : undefined)`
     : `${object}[${literal(key)}]`
 }
+
+/** The statement that sets a member; `__proto__` would set the prototype. */
+export function store (out: string, key: string, value: string): string {
+  return key === '__proto__'
+    ? `Object.defineProperty(${out}, '__proto__', { value: ${value}, enumerable: true, writable: true, configurable: true })`
+    : `${out}[${literal(key)}] = ${value}`
+}
