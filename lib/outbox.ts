@@ -150,7 +150,6 @@ export class Outbox {
   endTick (): void {
     this.#isDirty = false
     this.flush()
-    if (this.#waiting !== undefined) this.#settle()
     if (this.#state === states.slow && !this.#isSlowReported) {
       this.#isSlowReported = true
       this.#owner.slow()
@@ -191,7 +190,7 @@ export class Outbox {
     const limit = onSlow === 'drop' ? 2 * maxBuffered : maxBuffered
     const waits = this.#waits()
     if (waits <= limit) return
-    if (this.#oversize === 0 && lastFrameBytes > maxBuffered && waits - lastFrameBytes <= limit) {
+    if (this.#oversize === 0 && lastFrameBytes > maxBuffered) {
       this.#oversize = lastFrameBytes
     } else if (this.#state === states.open) {
       this.#state = states.slow
@@ -201,7 +200,7 @@ export class Outbox {
 
   #isTooFullFor (frame: Buffer): boolean {
     const { maxBuffered } = this.#options
-    if (this.bufferedAmount - this.#oversize + frame.length <= maxBuffered) return false
+    if (this.bufferedAmount + frame.length <= maxBuffered) return false
     this.flush()
     return this.#tcp.writableLength > 0 && this.#waits() + frame.length > maxBuffered
   }

@@ -1,5 +1,7 @@
 import t from 'tap'
 import { duplexPair } from 'node:stream'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { encodeFrame, opcodes } from '../lib/frame.ts'
 import { Outbox, type OutboxOptions } from '../lib/outbox.ts'
 import { Payload } from '../lib/payload.ts'
@@ -91,6 +93,22 @@ t.test('a tick leaves nothing behind that a later one could send', async t => {
   await Promise.all([received(3), other.received(4)])
   t.same(reader.messages.map(message => message.data), ['a', 'b', 'a'])
   t.same(other.reader.messages.map(message => message.data), ['a', 'a', 'b', 'a'])
+})
+
+t.test('frames that have left are not held', async t => {
+  setFlagsFromString('--expose-gc')
+  const gc = runInNewContext('gc') as () => void
+  const { server, received } = await tcpPair(t)
+  const outbox = new Outbox(server, owner, options)
+  const frames = Array.from({ length: 5 }, (_, i) => {
+    const payload = new Payload(`message ${i}`)
+    outbox.send(payload)
+    return new WeakRef(payload.frame)
+  })
+  await received(5)
+  await tick() // a WeakRef is strong in the tick it was made in
+  gc()
+  t.same(frames.map(frame => frame.deref()), [undefined, undefined, undefined, undefined, undefined])
 })
 
 t.test('flush hands over at once, so that a control frame can follow', async t => {
