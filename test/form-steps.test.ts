@@ -100,6 +100,7 @@ t.test('takes a ValidationError as Django does', (t) => {
     'tags.0': [{ message: 'No.', code: 'c' }],
     __all__: [{ message: 'All.', code: 'c' }]
   }, 'a record by field')
+  t.strictSame(thrown(new ValidationError([new RangeError('Out.')], { code: 'c' })), { __all__: [{ message: 'Out.', code: 'c' }] }, 'an error of another kind is its text')
   const error = new ValidationError('No {n}.', { params: { n: 5 } })
   t.match(error, { name: 'ValidationError', message: 'No 5.', code: 'invalid', params: { n: 5 }, statusCode: 400 })
   t.ok(error instanceof Error)

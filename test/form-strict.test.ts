@@ -37,6 +37,7 @@ t.test('checks as draft-07 does: nothing is converted, filled in or removed', (t
     ['no further places', field({ items: [{}], additionalItems: false }), { f: [1, 2] }, refuses('max_length')],
     ['uniqueItems', field({ uniqueItems: true }), { f: [{ a: 1 }, { a: 1 }] }, refuses('duplicate')],
     ['contains', field({ contains: { const: 1 } }), { f: [] }, refuses('invalid')],
+    ['maxContains', field({ contains: { const: 1 }, maxContains: 1 }), { f: [1, 1] }, refuses('invalid')],
     ['a union', field({ anyOf: [{ type: 'integer' }, { type: 'null' }] }), { f: 'x' }, refuses('invalid')],
     ['oneOf', field({ oneOf: [{ minimum: 1 }, { minimum: 2 }] }), { f: 3 }, refuses('invalid')],
     ['allOf', field({ allOf: [{ minimum: 1 }, { maximum: 2 }] }), { f: 3 }, refuses('max_value')],

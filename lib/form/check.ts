@@ -218,7 +218,8 @@ return answers.${name} ??= ${name}Of(v, r)
     if (schema.uniqueItems === true) lines.push(`if (${this.program.share(hasDuplicates)}(v)) ${fail('duplicate')}`)
     if (schema.contains !== undefined) {
       const check = this.of(this.documents.child(node, schema.contains))
-      lines.push(`let found = false\nfor (let i = 0; i < v.length && !found; i++) found = ${check}(v[i], null)\nif (!found) ${fail('invalid')}`)
+      const { minContains, maxContains } = schema as { minContains: number | undefined, maxContains: number | undefined }
+      lines.push(`if (${containsTest(check, 'v', { minContains, maxContains })}) ${fail('invalid')}`)
     }
     return lines.join('\n')
   }
@@ -287,4 +288,11 @@ type Fail = (code: string, params?: string, kind?: string) => string
 
 function factsTexts (schema: unknown): unknown {
   return typeof schema === 'object' && schema !== null ? (schema as SchemaObject).errorMessages : undefined
+}
+
+/** The expression that says that a list does not contain what it must. */
+export function containsTest (check: string, list: string, { minContains = 1, maxContains }: { minContains: number | undefined, maxContains: number | undefined }): string {
+  if (minContains === 1 && maxContains === undefined) return `!${list}.some((item) => ${check}(item, null))`
+  const count = `${list}.filter((item) => ${check}(item, null)).length`
+  return `${count} < ${minContains}${maxContains === undefined ? '' : ` || ${count} > ${maxContains}`}`
 }

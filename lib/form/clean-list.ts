@@ -1,4 +1,5 @@
 import type { Located } from './documents.ts'
+import { containsTest } from './check.ts'
 import { here, type Cleaner } from './clean.ts'
 import { hasDuplicates } from './equal.ts'
 import type { Plan } from './plan.ts'
@@ -45,8 +46,7 @@ export function listBody (cleaner: Cleaner, plan: Plan): string {
   lines.push(`for (let i = ${first}; i < end; i++) {\n${item(cleaner, rest ?? [], 'i')}\n}`)
   if (facts.unique) lines.push(`if (!bad && ${program.share(hasDuplicates)}(out)) { ${cleaner.add('""', 'duplicate', 'undefined', undefined, texts)}; ${fail} }`)
   for (const node of facts.contains) {
-    lines.push(`if (!bad) {\nlet found = false\nfor (let i = 0; i < out.length && !found; i++) found = ${checks.of(node)}(out[i], null)\n` +
-      `if (!found) { ${cleaner.add('""', 'invalid', 'undefined', undefined, texts)}; ${fail} }\n}`)
+    lines.push(`if (!bad && ${containsTest(checks.of(node), 'out', facts)}) { ${cleaner.add('""', 'invalid', 'undefined', undefined, texts)}; ${fail} }`)
   }
   const whole = cleaner.whole(plan, 'out', '""', fail)
   if (whole !== '') lines.push(`if (!bad) {\n${whole}\n}`)

@@ -43,6 +43,8 @@ export interface Facts {
   maxItems: number | undefined
   unique: boolean
   contains: Located[]
+  minContains: number | undefined
+  maxContains: number | undefined
   members: Members[]
   /** declared fields, in the schema's order */
   fields: Map<string, Located[]>
@@ -94,6 +96,8 @@ export function factsOf (documents: Documents, nodes: readonly Located[], isPatt
     maxItems: undefined,
     unique: false,
     contains: [],
+    minContains: undefined,
+    maxContains: undefined,
     members: [],
     fields: new Map(),
     required: new Set(),
@@ -284,6 +288,9 @@ const keywords: Record<string, (facts: Facts, value: unknown, read: Reader) => v
   maxItems (facts, value, read) { facts.maxItems = smallest(facts.maxItems, read.count('maxItems', value)) },
   uniqueItems (facts, value) { if (value === true) facts.unique = true },
   contains (facts, value, read) { facts.contains.push(read.node(value)) },
+  // not of draft-07, but TypeBox writes them
+  minContains (facts, value, read) { facts.minContains = largest(facts.minContains, read.count('minContains', value)) },
+  maxContains (facts, value, read) { facts.maxContains = smallest(facts.maxContains, read.count('maxContains', value)) },
   // read by `members`
   properties () {},
   required (facts, value, read) { for (const key of read.texts('required', value)) facts.required.add(key) },

@@ -1,5 +1,5 @@
 export type ErrorParams = Record<string, unknown>
-export type ValidationErrorInput = string | ValidationError | readonly ValidationErrorInput[]
+export type ValidationErrorInput = string | Error | readonly ValidationErrorInput[]
 export type ValidationErrorRecord = { readonly [field: string]: ValidationErrorInput }
 
 /** One error of a `ValidationError`: `path` is relative to where it is thrown, `''` is there itself. */
@@ -33,7 +33,7 @@ export class ValidationError extends Error {
   constructor (message: ValidationErrorInput | ValidationErrorRecord, options: { code?: string | undefined, params?: ErrorParams | undefined } = {}) {
     const code = options.code ?? 'invalid'
     const entries: ValidationEntry[] = []
-    if (typeof message === 'string' || Array.isArray(message) || message instanceof ValidationError) {
+    if (typeof message === 'string' || Array.isArray(message) || message instanceof Error) {
       collect(message as ValidationErrorInput, '', code, options.params, entries)
     } else {
       for (const [field, errors] of Object.entries(message as ValidationErrorRecord)) {
@@ -54,7 +54,7 @@ function collect (input: ValidationErrorInput, path: string, code: string, param
   } else if (Array.isArray(input)) {
     for (const item of input as readonly ValidationErrorInput[]) collect(item, path, code, params, entries)
   } else {
-    entries.push({ path, message: String(input), code, params })
+    entries.push({ path, message: input instanceof Error ? input.message : String(input), code, params })
   }
 }
 
