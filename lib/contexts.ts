@@ -1,20 +1,25 @@
 import type { FastifyInstance } from 'fastify'
 
+export function rootOf (instance: FastifyInstance): FastifyInstance {
+  let context = instance
+  for (;;) {
+    const parent = Object.getPrototypeOf(context) as FastifyInstance
+    if (Object.getPrototypeOf(parent) === null) return context
+    context = parent
+  }
+}
+
 /**
- * Every context of the application: the root and all that is registered below it so far. A context's hooks are
- * copied when it is made, so what must run everywhere has to be added everywhere.
+ * Every context of the application: the root and all that is registered below it so far.
  *
  * Fastify keeps a context's children under a symbol of its own. Where that is gone, the contexts around
  * `instance` are what is left; those that are registered later inherit from them.
  */
 export function contextsOf (instance: FastifyInstance): FastifyInstance[] {
   const found = new Set<FastifyInstance>()
-  let context = instance
-  while (Object.getPrototypeOf(context) !== Object.prototype) {
-    found.add(context)
-    context = Object.getPrototypeOf(context) as FastifyInstance
-  }
-  addWithChildren(context, found)
+  const root = rootOf(instance)
+  for (let context = instance; context !== root; context = Object.getPrototypeOf(context) as FastifyInstance) found.add(context)
+  addWithChildren(root, found)
   return [...found]
 }
 

@@ -5,7 +5,7 @@ import type { FastifyContextConfig, FastifyInstance, FastifyReply, FastifyReques
 import type {} from '@fastify/websocket'
 import type { FastifyError } from '@fastify/error'
 import { WSV_ERR_CLOSING, WSV_ERR_NOT_A_VIEW, WSV_ERR_TOO_MANY_CONNECTIONS } from './errors.ts'
-import { contextsOf } from './contexts.ts'
+import { contextsOf, rootOf } from './contexts.ts'
 import { learnMarks, type UpgradeListener, type UpgradeMarks } from './fastify-websocket.ts'
 import { Handshake, type HandshakeOwner } from './handshake.ts'
 import { kHandshake, kRouteKind } from './symbols.ts'
@@ -20,6 +20,8 @@ export interface DoorLimits {
   handshakeTimeoutMs: number
   /** open sockets and pending handshakes */
   maxConnections: number | undefined
+  /** milliseconds that a handshake may still take when the server closes */
+  closeTimeoutMs: number
 }
 
 /**
@@ -51,10 +53,9 @@ export class Door implements HandshakeOwner {
   /** Take over the server's upgrades; `release` gives them back. */
   open (): void {
     this.#server.prependListener('upgrade', this.#onUpgrade)
-    for (const instance of contextsOf(this.#instance)) {
-      instance.addHook('onRequest', this.#guard)
-      instance.addHook('onRoute', markRoute)
-    }
+    // Fastify gives an onRequest hook to the children that are there already, an onRoute hook it does not
+    rootOf(this.#instance).addHook('onRequest', this.#guard)
+    for (const instance of contextsOf(this.#instance)) instance.addHook('onRoute', markRoute)
   }
 
   /**
@@ -85,8 +86,10 @@ export class Door implements HandshakeOwner {
   /** No more handshakes: 503 for what is under way and for what comes until the server is closed. */
   close (): void {
     this.isClosing = true
+    const { closeTimeoutMs } = this.#limits
     for (const handshake of this.pending) {
-      if (handshake.isWebSocket) handshake.refuse(new WSV_ERR_CLOSING())
+      this.#watch.add(handshake, closeTimeoutMs)
+      handshake.close(new WSV_ERR_CLOSING(), performance.now() + closeTimeoutMs)
     }
   }
 
@@ -125,10 +128,11 @@ export class Door implements HandshakeOwner {
 
   #onUpgrade = (request: IncomingMessage, tcp: Duplex, head: Buffer): void => {
     if (this.#hasForeignListeners && !this.#hasRoute(request)) return
-    const { handshakeTimeoutMs } = this.#limits
-    const handshake = new Handshake(this, request, tcp, head, performance.now() + handshakeTimeoutMs)
+    const { handshakeTimeoutMs, closeTimeoutMs } = this.#limits
+    const timeoutMs = this.isClosing ? Math.min(handshakeTimeoutMs, closeTimeoutMs) : handshakeTimeoutMs
+    const handshake = new Handshake(this, request, tcp, head, performance.now() + timeoutMs)
     this.pending.add(handshake)
-    this.#watch.add(handshake, handshakeTimeoutMs)
+    this.#watch.add(handshake, timeoutMs)
     handshake.begin()
   }
 

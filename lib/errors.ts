@@ -31,6 +31,8 @@ export const WSV_ERR_VERSION_UNSUPPORTED = createError<[version: string]>(
   'WSV_ERR_VERSION_UNSUPPORTED', 'Sec-WebSocket-Version must be 13, got %s', 426)
 export const WSV_ERR_KEY_INVALID = createError(
   'WSV_ERR_KEY_INVALID', 'Sec-WebSocket-Key must be 16 bytes in base64', 400)
+export const WSV_ERR_HANDSHAKE_INVALID = createError<[reason: string]>(
+  'WSV_ERR_HANDSHAKE_INVALID', 'The handshake cannot be read: %s', 400)
 export const WSV_ERR_UPGRADE_WITH_BODY = createError(
   'WSV_ERR_UPGRADE_WITH_BODY', 'A request that asks for an upgrade cannot have a body', 400)
 export const WSV_ERR_UPGRADE_REQUIRED = createError<[name: string]>(

@@ -42,7 +42,8 @@ export class Handshake implements Watched {
     this.tcp = tcp
     this.head = head
     this.#deadline = deadline
-    this.isWebSocket = (request.headers.upgrade ?? '').toLowerCase() === 'websocket'
+    // RFC 6455 §4.2.1: HTTP/1.1 or higher, a header "containing the value 'websocket'"; RFC 9110 §7.8: a list, ignored in HTTP/1.0
+    this.isWebSocket = request.httpVersion !== '1.0' && websocketPattern.test(request.headers.upgrade ?? '')
     // Node has taken its own listeners off before it emits 'upgrade'
     tcp.on('error', destroyThis)
     tcp.once('close', this.#onTcpClose)
@@ -59,7 +60,7 @@ export class Handshake implements Watched {
       // The request was pipelined behind another one (RFC 9112 §9.3.2): answers keep the order of the requests.
       // Without Node's field for the earlier response only the deadline is left.
       const earlier = (this.tcp as { _httpMessage?: unknown })._httpMessage
-      if (earlier instanceof ServerResponse) earlier.once('close', () => { this.begin() })
+      if (earlier instanceof ServerResponse) this.#waitFor(earlier)
       return
     }
     // a keep-alive timeout that the earlier response may have set
@@ -72,8 +73,22 @@ export class Handshake implements Watched {
       this.refuse(refusal.error, refusal.headers)
       return
     }
-    if (this.isWebSocket) this.request[kHandshake] = this
+    if (this.isWebSocket) {
+      this.request[kHandshake] = this
+      // of a list, this is what `ws` expects to be left
+      this.request.headers.upgrade = 'websocket'
+    }
     this.#owner.route(this.request, response)
+  }
+
+  #waitFor (earlier: ServerResponse): void {
+    // Node has taken this listener off as well: a large answer would stand still
+    const onDrain = (): void => { earlier.emit('drain') }
+    this.tcp.on('drain', onDrain)
+    earlier.once('close', () => {
+      this.tcp.off('drain', onDrain)
+      this.begin()
+    })
   }
 
   /** Answer with an error, the way Fastify words it, unless an answer has begun. */
@@ -92,6 +107,17 @@ export class Handshake implements Watched {
       'content-length': Buffer.byteLength(body)
     })
     response.end(body)
+  }
+
+  /**
+   * The server closes. What waits behind an earlier answer is refused when its turn comes, plain HTTP is Fastify's.
+   *
+   * @param deadline - what has not ended by then is destroyed
+   */
+  close (error: FastifyError, deadline: number): void {
+    this.#deadline = Math.min(this.#deadline, deadline)
+    if (this.response?.writableFinished === true) this.tcp.destroy()
+    else if (this.isWebSocket && this.response !== undefined) this.refuse(error)
   }
 
   /** Take the response off the TCP socket: what is written from here on is the WebSocket's. */
@@ -125,7 +151,8 @@ export class Handshake implements Watched {
   tick (now: number): boolean {
     if (now < this.#deadline) return true
     // a plain HTTP answer that has begun may take its time
-    if (this.isWebSocket || this.response?.headersSent !== true) this.tcp.destroy()
+    const isAnswering = this.response?.headersSent === true && !this.response.writableFinished
+    if (this.isWebSocket || !isAnswering) this.tcp.destroy()
     return false
   }
 
@@ -136,11 +163,12 @@ export class Handshake implements Watched {
     if (method !== 'GET') return { error: new WSV_ERR_METHOD_NOT_ALLOWED(String(method)), headers: { allow: 'GET' } }
     if (hasBody(headers)) return { error: new WSV_ERR_UPGRADE_WITH_BODY() }
     const version = headers['sec-websocket-version']
-    if (version !== '13') {
-      // RFC 6455 §4.4
+    // a number where `injectWS` of @fastify/websocket made the request
+    if (String(version) !== '13') {
+      // RFC 6455 §4.4; what Upgrade names, Connection names (RFC 9110 §7.8)
       return {
         error: new WSV_ERR_VERSION_UNSUPPORTED(version === undefined ? 'none' : 'another'),
-        headers: { 'sec-websocket-version': '13', upgrade: 'websocket' }
+        headers: { 'sec-websocket-version': '13', upgrade: 'websocket', connection: 'close, upgrade' }
       }
     }
     if (!keyPattern.test(headers['sec-websocket-key'] ?? '')) return { error: new WSV_ERR_KEY_INVALID() }
@@ -149,14 +177,27 @@ export class Handshake implements Watched {
 
   #onTcpClose = (): void => {
     this.#owner.ended(this)
+    // as Node does for a request that is no upgrade: Fastify runs onRequestAbort
+    if (this.response?.writableEnded === false) this.request.destroy()
   }
 
   #onAnswered = (): void => {
     const tcp = this.tcp as Duplex & { destroySoon? (): void }
-    if (tcp.destroySoon !== undefined) tcp.destroySoon()
-    else tcp.end()
+    const { headers } = this.request
+    if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > this.head.length) {
+      // RFC 9112 §9.6: closed with unread bytes, TCP is reset, and the reset may overtake the answer
+      tcp.end()
+      tcp.resume()
+    } else if (tcp.destroySoon !== undefined) {
+      tcp.destroySoon()
+    } else {
+      tcp.end()
+    }
   }
 }
+
+/** one of the protocols of an Upgrade header (RFC 9110 §7.8) */
+const websocketPattern = /(?:^|,)[ \t]*websocket[ \t]*(?:,|$)/i
 
 /** 16 bytes in base64 (RFC 6455 §4.1) */
 const keyPattern = /^[A-Za-z0-9+/]{22}==$/

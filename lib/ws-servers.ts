@@ -1,8 +1,12 @@
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
 import { WebSocketServer, type ServerOptions as WsServerOptions } from 'ws'
 import { parseDeflate } from './deflate.ts'
+import { WSV_ERR_HANDSHAKE_INVALID } from './errors.ts'
 import type { Handshake } from './handshake.ts'
 import type { ViewOptions } from './options.ts'
 import type { OutboxOptions } from './outbox.ts'
+import { kHandshake } from './symbols.ts'
 import { ViewWebSocket } from './view-websocket.ts'
 
 export interface Upgraded {
@@ -29,15 +33,15 @@ export class WsServers {
 
   /**
    * Write the 101 and open the socket, in this tick. `opened` is not called when the client is gone already, or
-   * when `ws` refuses the handshake itself (a malformed `Sec-WebSocket-Extensions`: 400).
+   * when `ws` cannot read the handshake (a malformed `Sec-WebSocket-Extensions`): that one is refused.
    */
   upgrade (handshake: Handshake, options: ViewOptions, opened: (upgraded: Upgraded) => void): void {
-    handshake.detach()
     let extensions = ''
     const server = this.#serverFor(options)
     const onHeaders = (lines: string[]): void => {
       extensions = lines.find((line) => line.startsWith('Sec-WebSocket-Extensions:')) ?? ''
       lines.push(...handshake.headers)
+      handshake.detach()
     }
     server.once('headers', onHeaders)
     server.handleUpgrade(handshake.request, handshake.tcp, handshake.head, (raw) => {
@@ -69,6 +73,7 @@ export class WsServers {
         handleProtocols: (offered: Set<string>) => subprotocols.find((protocol) => offered.has(protocol)) ?? false,
         WebSocket: ViewWebSocket
       } as WsServerOptions)
+      server.on('wsClientError', refuse)
       this.#servers.set(key, server)
     }
     return server
@@ -87,4 +92,9 @@ export class WsServers {
     }
     return outboxOptions
   }
+}
+
+/** What only `ws` reads of a handshake, it could not read. */
+function refuse (error: Error, _tcp: Duplex, request: IncomingMessage): void {
+  request[kHandshake]?.refuse(new WSV_ERR_HANDSHAKE_INVALID(error.message))
 }
