@@ -6,6 +6,7 @@ import { compileCheck } from '../lib/form/strict.ts'
 import { codesOf } from './fixtures/form-cases.ts'
 import { agree, anApp, clean, field, gives, passes, refuses, refusesAt, requiredField } from './fixtures/form-clean.ts'
 
+const tagged = Type.Union([Type.Object({ t: Type.Literal('a'), n: Type.Integer() }), Type.Object({ t: Type.Literal('b') })])
 const strict = { form: 'strict' } as const
 
 t.test('checks as draft-07 does: nothing is converted, filled in or removed', (t) => {
@@ -39,6 +40,11 @@ t.test('checks as draft-07 does: nothing is converted, filled in or removed', (t
     ['contains', field({ contains: { const: 1 } }), { f: [] }, refuses('invalid')],
     ['maxContains', field({ contains: { const: 1 }, maxContains: 1 }), { f: [1, 1] }, refuses('invalid')],
     ['a union', field({ anyOf: [{ type: 'integer' }, { type: 'null' }] }), { f: 'x' }, refuses('invalid')],
+    ['a tagged union', tagged, { t: 'a' }, refusesAt({ n: ['required'] })],
+    ['a tagged union, no tag', tagged, {}, refusesAt({ t: ['required'] })],
+    ['a tagged union, unknown tag', tagged, { t: 'c' }, refusesAt({ t: ['invalid_choice'] })],
+    ['a tagged union, no object', { properties: { f: tagged } }, { f: 5 }, refuses('invalid')],
+    ['a tagged union, null', { properties: { f: tagged } }, { f: { t: null } }, refusesAt({ 'f.t': ['invalid_choice'] })],
     ['oneOf', field({ oneOf: [{ minimum: 1 }, { minimum: 2 }] }), { f: 3 }, refuses('invalid')],
     ['allOf', field({ allOf: [{ minimum: 1 }, { maximum: 2 }] }), { f: 3 }, refuses('max_value')],
     ['not', field({ not: {} }), { f: 3 }, refuses('invalid')],

@@ -4,6 +4,7 @@ import { Choices, hasDuplicates } from './equal.ts'
 import { factsOf, type JsonType } from './facts.ts'
 import type { Foreign } from './foreign.ts'
 import type { Patterns } from './patterns.ts'
+import type { Plan } from './plan.ts'
 import { literal, member, type Program } from './program.ts'
 import type { Report } from './report.ts'
 
@@ -29,6 +30,8 @@ export class Checks {
   readonly documents: Documents
   readonly foreign: Foreign
   readonly patterns: Patterns
+  /** finds the tag of a union, so that only the branch that was meant is reported */
+  tagOf: (branches: readonly Located[]) => Plan['tag'] = () => undefined
   /** a node was met inside itself */
   isRecursive = false
   #names = new Map<Located, string>()
@@ -130,11 +133,12 @@ return answers.${name} ??= ${name}Of(v, r)
     if (Array.isArray(schema.allOf)) {
       for (const part of schema.allOf) add(`!${this.#same(this.documents.child(node, part))}(v, r)`, '{ if (r === null) return false; ok = false }')
     }
+    const union = (branches: readonly unknown[]) => this.#tagged(branches.map((part) => this.documents.child(node, part)), texts) ?? fail('invalid')
     if (Array.isArray(schema.anyOf)) {
-      add(`!(${schema.anyOf.map((part) => `${this.#same(this.documents.child(node, part))}(v, null)`).join(' || ')})`, fail('invalid'))
+      add(`!(${schema.anyOf.map((part) => `${this.#same(this.documents.child(node, part))}(v, null)`).join(' || ')})`, union(schema.anyOf))
     }
     if (Array.isArray(schema.oneOf)) {
-      add(`${schema.oneOf.map((part) => `(${this.#same(this.documents.child(node, part))}(v, null) ? 1 : 0)`).join(' + ')} !== 1`, fail('invalid'))
+      add(`${schema.oneOf.map((part) => `(${this.#same(this.documents.child(node, part))}(v, null) ? 1 : 0)`).join(' + ')} !== 1`, union(schema.oneOf))
     }
     for (const not of facts.nots) add(`${this.#same(not)}(v, null)`, fail('invalid'))
     for (const { test, then, otherwise } of facts.conditions) {
@@ -149,6 +153,21 @@ return answers.${name} ??= ${name}Of(v, r)
     }
     lines.push('return ok')
     return lines.join('\n')
+  }
+
+  /** The faults of a union that has a tag. */
+  #tagged (branches: readonly Located[], texts: string): string | undefined {
+    const tag = this.tagOf(branches)
+    if (tag === undefined) return undefined
+    const key = literal(tag.key)
+    const cases = tag.branches.map(({ value, nodes }) => `if (tag === ${literal(value as string)}) { ${nodes.map((node) => `${this.#same(node)}(v, r)`).join('; ')} }`)
+    return `{ if (r === null) return false
+ok = false
+const isObject = ${typeTests.object}
+const tag = isObject ? ${member('v', tag.key)} : undefined
+if (!isObject) r.add("", "invalid", undefined, "object", ${texts})
+else if (tag === undefined) r.add(${key}, "required", undefined, undefined, undefined)
+else ${cases.join(' else ')} else r.add(${key}, "invalid_choice", undefined, undefined, undefined) }`
   }
 
   #fail (code: string, params = 'undefined', kind?: string, texts = 'undefined', path = '""'): string {

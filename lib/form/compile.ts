@@ -39,6 +39,7 @@ class Workshop {
     this.documents = new Documents(schema, schemas, name)
     this.checks = new Checks(this.program, this.documents, new Foreign(name, compile), new Patterns(name, unsafePatterns), remembers)
     this.planner = new Planner(this.documents, this.checks.isPattern)
+    this.checks.tagOf = (branches) => this.planner.tagOf(branches)
     this.decoders = new Decoders(this.planner, this.checks)
   }
 
