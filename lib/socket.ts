@@ -110,6 +110,11 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Wa
       : new Promise((resolve) => { this.#resolveClosed = resolve }))
   }
 
+  /** for the fan-out: a view of text takes text that is no JSON */
+  get anyText (): boolean {
+    return this.#view.options.frames !== 'json'
+  }
+
   get isOpen (): boolean {
     return this.#info === undefined
   }
@@ -127,8 +132,9 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Wa
     return this.#info === undefined && this.#outbox.writable
   }
 
+  /** not sent, or not handled */
   get dropped (): number {
-    return this.#outbox.dropped
+    return this.#outbox.dropped + this.inbox.dropped
   }
 
   drained (): Promise<void> {
@@ -430,7 +436,7 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Wa
         reason: info.reason,
         received: this.inbox.handled,
         droppedIn: this.inbox.dropped,
-        droppedOut: this.dropped,
+        droppedOut: this.#outbox.dropped,
         durationMs: Math.round(performance.now() - this.#openedAt)
       }
     }, 'WebSocket closed')

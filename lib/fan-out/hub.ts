@@ -12,6 +12,8 @@ import { IteratorSubscription, ListenerSubscription, type LocalSubscription, typ
 
 type Check = (value: unknown) => FormErrors | null
 
+const nobody: readonly Subscriber[] = []
+
 /**
  * Counts the subscribers of this process, so that the broker has one subscription per channel however many there are;
  * checks and serialises what is published, checks what arrives.
@@ -57,7 +59,10 @@ export class Hub implements FanOut, BrokerEvents, SubscriptionHost {
       const name = nameOf(channel)
       const except = options?.except === undefined ? undefined : idOf(options.except)
       const data = definition?.binary === true ? bytesOf(message, name) : this.#textOf(message, name, definition)
-      return this.#broker.publish(this.#prefix + name, new ChannelMessage(data, except, definition))
+      const published = new ChannelMessage(data, except, definition)
+      const brokerName = this.#prefix + name
+      published.audience = this.#channels.get(brokerName)?.audience ?? nobody
+      return this.#broker.publish(brokerName, published)
     } catch (err) {
       return Promise.reject(err)
     }
@@ -211,7 +216,9 @@ export class Hub implements FanOut, BrokerEvents, SubscriptionHost {
   message (brokerName: string, incoming: Buffer | ChannelMessage): void {
     const local = this.#channels.get(brokerName)
     if (local === undefined) return // the last subscriber left while it was on its way
+    let audience: readonly Subscriber[] | undefined
     if (incoming instanceof ChannelMessage) {
+      audience = incoming.audience
       const good = local.definition === undefined ? !incoming.isBinary : local.definition === incoming.definition
       if (good) return local.deliver(incoming, true, this.#onDeliverError)
       // Published by its bare name, or with another definition: as strange to us as a message of another process.
@@ -220,6 +227,7 @@ export class Hub implements FanOut, BrokerEvents, SubscriptionHost {
     }
     const message = ChannelMessage.fromWire(incoming, local.binary, local.definition)
     if (typeof message === 'string') return this.#drop(local, message)
+    message.audience = audience
     if (message.isBinary) return local.deliver(message, true, this.#onDeliverError)
 
     const check = local.definition === undefined || local.definition.trustForeign ? undefined : this.#checkOf(local.definition)

@@ -43,6 +43,11 @@ export class LocalChannel {
     return this.#subscribers
   }
 
+  /** Who gets what is published now. A change of the subscribers makes another array. */
+  get audience (): readonly Subscriber[] {
+    return (this.#list ??= [...this.#subscribers])
+  }
+
   /**
    * Take over a subscriber's definition. A bare name (`undefined`) goes with every definition.
    *
@@ -81,12 +86,13 @@ export class LocalChannel {
    */
   deliver (message: ChannelMessage, isJson: boolean, onError: (err: unknown, subscriber: Subscriber) => void): void {
     const { except } = message
-    const list = (this.#list ??= [...this.#subscribers])
+    // a message that waits for its turn goes to those who were there when it was published
+    const list = message.audience ?? this.audience
     for (let i = 0; i < list.length; i++) {
       const subscriber = list[i]!
       if (subscriber.id === except) continue
       if (!isJson && subscriber.anyText !== true) continue
-      // somebody came or went while we deliver: do not give it to who has left
+      // somebody came or went meanwhile: do not give it to who has left
       if (this.#list !== list && !this.#subscribers.has(subscriber)) continue
       try {
         subscriber.deliver(message)

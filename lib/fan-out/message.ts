@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { Payload } from '../payload.ts'
 import type { ChannelDefinition } from './channel.ts'
+import type { Subscriber } from './fan-out.ts'
 
 // What brokers carry: the message's own text or bytes, so that any program can publish to our sockets and read what we
 // publish. Only a message that leaves somebody out has a header: U+0001, the socket's id, a newline. JSON text cannot
@@ -19,6 +20,8 @@ export type DropReason = 'header' | 'utf8' | 'json' | 'schema'
 export class ChannelMessage extends Payload {
   /** the definition its value was checked with in this process */
   readonly definition: ChannelDefinition | undefined
+  /** who was subscribed here when it was published; `undefined` for a message that has come through a broker */
+  audience: readonly Subscriber[] | undefined
   #value: unknown = UNPARSED
 
   constructor (data: string | Buffer, except: string | undefined, definition: ChannelDefinition | undefined) {
