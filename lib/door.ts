@@ -8,6 +8,7 @@ import { WSV_ERR_CLOSING, WSV_ERR_NOT_A_VIEW, WSV_ERR_TOO_MANY_CONNECTIONS } fro
 import { contextsOf, rootOf } from './contexts.ts'
 import { learnMarks, type UpgradeListener, type UpgradeMarks } from './fastify-websocket.ts'
 import { Handshake, type HandshakeOwner } from './handshake.ts'
+import { OfferedUpgrade } from './offered-upgrade.ts'
 import { kHandshake, kRouteKind } from './symbols.ts'
 import type { Watch } from './watch.ts'
 
@@ -40,7 +41,8 @@ export class Door implements HandshakeOwner {
   #marks: UpgradeMarks | undefined
   /** the application has registered `@fastify/websocket` itself, perhaps before us: some of its routes we have not seen */
   #hasUnseenRoutes = false
-  #hasForeignListeners = false
+  /** upgrade listeners of others: they get what no route has */
+  #others: UpgradeListener[] = []
   #knownServers = new WeakSet<EventEmitter>()
 
   constructor (instance: FastifyInstance, watch: Watch, limits: DoorLimits, openSockets: () => number) {
@@ -60,19 +62,20 @@ export class Door implements HandshakeOwner {
 
   /**
    * When everything is loaded: `@fastify/websocket` no longer listens on the server, the door hands it what is
-   * its own. A listener of somebody else stays, and gets the upgrades whose path no route has.
+   * its own. So it does with a listener of somebody else, whose paths are those that no route has: left on the
+   * server it would see the others too, and a `ws` server with a `path` refuses what is not its own.
    */
   adoptListeners (): void {
-    for (const listener of this.#server.listeners('upgrade') as UpgradeListener[]) {
+    for (const listener of this.#server.rawListeners('upgrade') as UpgradeListener[]) {
       if (listener === this.#onUpgrade) continue
       const marks = learnMarks(listener)
       if (marks === undefined) {
-        this.#hasForeignListeners = true
+        this.#others.push(listener)
       } else {
         this.#marks = marks
         this.#hasUnseenRoutes = true
-        this.#server.off('upgrade', listener)
       }
+      this.#server.off('upgrade', listener)
     }
     for (const listener of this.emitter.listeners('upgrade') as UpgradeListener[]) {
       if (listener === this.#onUpgrade) continue
@@ -127,13 +130,27 @@ export class Door implements HandshakeOwner {
   }
 
   #onUpgrade = (request: IncomingMessage, tcp: Duplex, head: Buffer): void => {
-    if (this.#hasForeignListeners && !this.#hasRoute(request)) return
+    if (this.#hasOthers && !this.#hasRoute(request)) {
+      this.#offer(request, tcp, head)
+      return
+    }
     const { handshakeTimeoutMs, closeTimeoutMs } = this.#limits
     const timeoutMs = this.isClosing ? Math.min(handshakeTimeoutMs, closeTimeoutMs) : handshakeTimeoutMs
     const handshake = new Handshake(this, request, tcp, head, performance.now() + timeoutMs)
     this.pending.add(handshake)
     this.#watch.add(handshake, timeoutMs)
     handshake.begin()
+  }
+
+  /** Also one that was added since everything was loaded: it is called after us. */
+  get #hasOthers (): boolean {
+    return this.#others.length > 0 || this.#server.listenerCount('upgrade') > 1
+  }
+
+  #offer (request: IncomingMessage, tcp: Duplex, head: Buffer): void {
+    const { handshakeTimeoutMs } = this.#limits
+    this.#watch.add(new OfferedUpgrade(tcp, performance.now() + handshakeTimeoutMs), handshakeTimeoutMs)
+    for (const listener of this.#others) listener.call(this.#server, request, tcp, head)
   }
 
   #hasRoute (request: IncomingMessage): boolean {

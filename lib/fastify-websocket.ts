@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 
-export type UpgradeListener = (request: IncomingMessage, tcp: Duplex, head: Buffer) => void
+export type UpgradeListener = (this: unknown, request: IncomingMessage, tcp: Duplex, head: Buffer) => void
 
 /**
  * The two keys under which `@fastify/websocket` keeps an upgrade's socket and head on the raw request. They are
@@ -17,13 +17,16 @@ export interface UpgradeMarks { socket: symbol, head: symbol }
  * @returns `undefined` when the listener is somebody else's
  */
 export function learnMarks (listener: UpgradeListener): UpgradeMarks | undefined {
+  // that one is no async function, and one that is would reject
+  if (listener.constructor.name === 'AsyncFunction') return undefined
   const stop = Symbol('stop')
   const tcp = new EventEmitter()
   const head = Buffer.alloc(0)
   // `new ServerResponse(request)` reads the method first
   const request = { get method (): never { throw stop } }
   try {
-    listener(request as unknown as IncomingMessage, tcp as unknown as Duplex, head)
+    const result: unknown = listener.call(undefined, request as unknown as IncomingMessage, tcp as unknown as Duplex, head)
+    Promise.resolve(result).catch(() => {})
   } catch {
     // our own `stop`, or whatever another listener makes of such a request
   }

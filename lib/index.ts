@@ -16,8 +16,8 @@ async function wsViews (instance: FastifyInstance, raw: WsViewsOptions): Promise
   const state = ServerState.of(instance, options.server)
   const registration = new Registration(instance, state, options)
   decorate(instance, state)
-  if (state.options.serve && !instance.hasDecorator('websocketServer')) {
-    // it must not listen on the server itself: every upgrade comes in through our door
+  if (!instance.hasDecorator('websocketServer')) {
+    // it must not listen on the server itself: every upgrade comes in through our door, and without one none does
     await instance.register(fastifyWebsocket, { options: { server: state.door.emitter as never } })
   }
   await registration.load()

@@ -72,8 +72,8 @@ export function viewRoute (view: View, state: ServerState, route: Record<string,
 function answerPlain (view: View, request: FastifyRequest, reply: FastifyReply): unknown {
   const { page } = view.options
   if (page !== undefined) return page.call(view.instance, request, reply)
-  // RFC 9110 §15.5.22
-  reply.headers({ upgrade: 'websocket', connection: 'upgrade' })
+  // RFC 9110 §15.5.22; HTTP/2 has no such headers (RFC 9113 §8.2.2)
+  if (request.raw.httpVersionMajor < 2) reply.headers({ upgrade: 'websocket', connection: 'close, upgrade' })
   throw new WSV_ERR_UPGRADE_REQUIRED(view.name)
 }
 
