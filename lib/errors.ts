@@ -15,6 +15,8 @@ export const WSV_ERR_PREFIX_AMBIGUOUS = createError<[url: string]>(
   'WSV_ERR_PREFIX_AMBIGUOUS', "wsView '%s': wsViews is registered more than once on this instance, so its prefix is not clear; declare the view in the 'views' of one registration", 500)
 export const WSV_ERR_VIEW_TOO_LATE = createError<[url: string]>(
   'WSV_ERR_VIEW_TOO_LATE', "wsView '%s': views can only be declared before the server is ready", 500)
+export const WSV_ERR_HOOK_TOO_LATE = createError<[name: string]>(
+  'WSV_ERR_HOOK_TOO_LATE', "addWsHook '%s': hooks can only be added before the server is ready", 500)
 export const WSV_ERR_VIEW_NAME_TAKEN = createError<[name: string, url: string]>(
   'WSV_ERR_VIEW_NAME_TAKEN', "wsView: the name '%s' is taken by the view at '%s'", 500)
 export const WSV_ERR_VIEW_INVALID = createError<[view: string, reason: string]>(

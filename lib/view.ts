@@ -81,7 +81,7 @@ export class View {
   // ---------- in
 
   /** One message, through all the steps. Never throws, never rejects. */
-  handle (socket: Socket, data: Buffer, isBinary: boolean): void | Promise<void> {
+  handle (socket: Socket, data: Buffer | string, isBinary: boolean): void | Promise<void> {
     try {
       const checked = this.receive(socket, data, isBinary)
       if (checked === undefined) return
@@ -100,7 +100,7 @@ export class View {
    *
    * @returns `undefined` when the message goes no further
    */
-  receive (socket: Socket, data: Buffer, isBinary: boolean): Checked | undefined | Promise<Checked | undefined> {
+  receive (socket: Socket, data: Buffer | string, isBinary: boolean): Checked | undefined | Promise<Checked | undefined> {
     const { options } = this
     const { frames } = options
     let message: unknown
@@ -236,7 +236,10 @@ export class View {
 
   async #runPreMessage (socket: Socket, checked: Checked): Promise<Checked | undefined> {
     try {
-      for (const hook of this.#hooks.preMessage) await hook.call(this.instance, socket, checked.message)
+      for (const hook of this.#hooks.preMessage) {
+        await hook.call(this.instance, socket, checked.message)
+        if (socket.hasClosed) return undefined
+      }
       await this.options.preMessage?.call(this.instance, socket, checked.message)
     } catch (error) {
       await this.fail(socket, error, checked.ref)
