@@ -1,5 +1,5 @@
-/** What waits: a message as `ws` delivered it, undecoded. */
-export interface Waiting { data: Buffer, isBinary: boolean }
+/** What waits: a message as it was read, unparsed. */
+export interface Waiting { data: Buffer | string, isBinary: boolean }
 
 export interface InboxLimits {
   /** messages */
@@ -14,7 +14,7 @@ export interface InboxOwner {
   /**
    * Handle one message. Never throws and never rejects; returns nothing when it is done already.
    */
-  handle (data: Buffer, isBinary: boolean): void | Promise<void>
+  handle (data: Buffer | string, isBinary: boolean): void | Promise<void>
   /** stop reading TCP */
   pause (): void
   /** read TCP again */
@@ -70,7 +70,7 @@ export class Inbox {
     return this.#paused
   }
 
-  receive (data: Buffer, isBinary: boolean): void {
+  receive (data: Buffer | string, isBinary: boolean): void {
     if (this.#ended) {
       this.dropped++
       return
@@ -85,7 +85,7 @@ export class Inbox {
       return
     }
     (this.#queue ??= []).push({ data, isBinary })
-    this.#bytes += data.length
+    this.#bytes += byteLength(data)
     if (!this.#paused && (this.size > this.#limits.backlog || this.#bytes > this.#limits.backlogBytes)) {
       this.#paused = true
       this.#owner.pause()
@@ -126,7 +126,7 @@ export class Inbox {
     const queue = this.#queue
     if (queue === undefined) return undefined
     const waiting = queue[this.#head++]!
-    this.#bytes -= waiting.data.length
+    this.#bytes -= byteLength(waiting.data)
     if (this.#head === queue.length) {
       this.#queue = undefined
       this.#head = 0
@@ -141,7 +141,7 @@ export class Inbox {
     return waiting
   }
 
-  #run (data: Buffer, isBinary: boolean): void {
+  #run (data: Buffer | string, isBinary: boolean): void {
     this.#running++
     const running = this.#owner.handle(data, isBinary)
     if (running === undefined) {
@@ -169,4 +169,8 @@ export class Inbox {
     this.#pumping = false
     if (this.isIdle) this.#owner.idle()
   }
+}
+
+function byteLength (data: Buffer | string): number {
+  return typeof data === 'string' ? Buffer.byteLength(data) : data.length
 }

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import type { Duplex } from 'node:stream'
 import type { FastifyRequest } from 'fastify'
 import type { RawData, WebSocket } from 'ws'
 import { closeCodes } from './close-codes.ts'
@@ -7,13 +6,15 @@ import { WSV_ERR_CLOSE_CODE, WSV_ERR_CLOSE_REASON, WSV_ERR_TOO_MANY_SUBSCRIPTION
 import type { FanOut, Subscriber } from './fan-out/fan-out.ts'
 import type { FormContext } from './form/form.ts'
 import { Inbox, type InboxOwner } from './inbox.ts'
-import { Outbox, type OutboxOptions, type OutboxOwner } from './outbox.ts'
+import { Outbox, type OutboxOwner } from './outbox.ts'
 import type { Payload } from './payload.ts'
-import { kSocket } from './symbols.ts'
+import { kReader, kSocket } from './symbols.ts'
+import { TextReader, type TextReaderOwner } from './text-reader.ts'
 import type { Channel, CloseInfo, WsSocket } from './types.ts'
 import type { View } from './view.ts'
 import type { ViewWebSocket } from './view-websocket.ts'
 import type { Watch, Watched } from './watch.ts'
+import type { Upgraded } from './ws-servers.ts'
 
 /** What the sockets of one server share. */
 export interface SocketHome {
@@ -29,7 +30,7 @@ let idCount = 0
 /**
  * What a view holds. It asks its inbox and its outbox, and knows one thing itself: how a socket ends.
  */
-export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Watched {
+export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, TextReaderOwner, Watched {
   readonly id = `${idPrefix}-${(++idCount).toString(36)}`
   readonly request: FastifyRequest
   readonly raw: ViewWebSocket
@@ -67,7 +68,7 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Wa
   #invalidSince = 0
   #invalidCount = 0
 
-  constructor (view: View, home: SocketHome, request: FastifyRequest, user: string | undefined, data: unknown, raw: ViewWebSocket, tcp: Duplex, outboxOptions: OutboxOptions) {
+  constructor (view: View, home: SocketHome, request: FastifyRequest, user: string | undefined, data: unknown, { raw, tcp, outboxOptions, isPlain }: Upgraded) {
     this.#view = view
     this.#home = home
     this.request = request
@@ -83,6 +84,7 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Wa
     raw.on('error', onError)
     raw.on('ping', onPing)
     raw.on('pong', onPing)
+    if (isPlain && view.options.frames !== 'binary') raw[kReader] = TextReader.attach(this, tcp, view.options.maxPayload)
   }
 
   // ---------- what a view uses
@@ -248,7 +250,13 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Wa
 
   // ---------- messages
 
-  handle (data: Buffer, isBinary: boolean): void | Promise<void> {
+  /** One message, from `ws` or from our own reader. */
+  receive (data: Buffer | string, isBinary: boolean): void {
+    this.seen()
+    this.inbox.receive(data, isBinary)
+  }
+
+  handle (data: Buffer | string, isBinary: boolean): void | Promise<void> {
     return this.#view.handle(this, data, isBinary)
   }
 
@@ -378,6 +386,7 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Wa
       this.inbox.end()
       this.#end(code, '')
     }
+    this.raw[kReader]?.detach()
     this.#outbox.discard()
     this.#home.watch.delete(this)
     this.#finishIfDone()
@@ -452,8 +461,7 @@ function socketOf (raw: WebSocket): Socket {
 
 function onMessage (this: WebSocket, data: RawData, isBinary: boolean): void {
   const socket = socketOf(this)
-  socket.seen()
-  socket.inbox.receive(data as Buffer, isBinary)
+  socket.receive(data as Buffer, isBinary)
 }
 
 /** pings and pongs alike: a sign of life */
@@ -468,6 +476,7 @@ function onClose (this: WebSocket, code: number): void {
 /** `ws` closes by itself when the client broke the protocol (`Z_`: its compression); then nothing that waits is handled. */
 function onError (this: WebSocket, error: Error & { code?: string }): void {
   const socket = socketOf(this)
+  socket.raw[kReader]?.stop()
   if (/^(?:WS_ERR|Z)_/.test(error.code ?? '')) socket.refuse()
   socket.request.log.info({ err: error, ws: { id: socket.id, view: socket.view } }, 'WebSocket error')
 }

@@ -108,8 +108,8 @@ function upgrade (view: View, state: ServerState, request: FastifyRequest, reply
     return
   }
   reply.hijack()
-  state.wsServers.upgrade(handshake, view.options, ({ raw, outboxOptions }) => {
-    const socket = new Socket(view, state, request, user, data, raw, handshake.tcp, outboxOptions)
+  state.wsServers.upgrade(handshake, view.options, (upgraded) => {
+    const socket = new Socket(view, state, request, user, data, upgraded)
     handshake.complete()
     socket.open()
   })

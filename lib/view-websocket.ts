@@ -1,6 +1,7 @@
 import { WebSocket } from 'ws'
 import type { Socket } from './socket.ts'
-import { kSocket } from './symbols.ts'
+import { kReader, kSocket } from './symbols.ts'
+import type { TextReader } from './text-reader.ts'
 
 /**
  * The `ws` socket of a view. `ws` calls `close` itself when the client has sent its close frame, or broke the
@@ -8,8 +9,10 @@ import { kSocket } from './symbols.ts'
  */
 export class ViewWebSocket extends WebSocket {
   [kSocket]: Socket | undefined
+  [kReader]: TextReader | undefined
 
   override close (code?: number, reason?: string | Buffer): void {
+    this[kReader]?.closing()
     if (this.readyState === WebSocket.OPEN) this[kSocket]?.closing(code ?? 1005, reason?.toString() ?? '')
     super.close(code, reason)
   }

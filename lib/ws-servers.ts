@@ -13,6 +13,9 @@ export interface Upgraded {
   raw: ViewWebSocket
   /** shared by all sockets of the view that negotiated the same compression */
   outboxOptions: OutboxOptions
+  tcp: Duplex
+  /** without compression, and `ws` is done with a chunk when its listener returns */
+  isPlain: boolean
 }
 
 const deflateThreshold = 1024
@@ -45,7 +48,12 @@ export class WsServers {
     }
     server.once('headers', onHeaders)
     server.handleUpgrade(handshake.request, handshake.tcp, handshake.head, (raw) => {
-      opened({ raw: raw as ViewWebSocket, outboxOptions: this.#outboxOptionsFor(options, extensions) })
+      opened({
+        raw: raw as ViewWebSocket,
+        tcp: handshake.tcp,
+        outboxOptions: this.#outboxOptionsFor(options, extensions),
+        isPlain: extensions === '' && this.#options.allowSynchronousEvents !== false
+      })
     })
     server.off('headers', onHeaders)
   }

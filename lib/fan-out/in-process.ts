@@ -5,19 +5,25 @@ import type { ChannelMessage } from './message.ts'
 
 const done = Promise.resolve()
 
+// What a turn of the event loop takes before publishers have to wait for its end
+const maxMessages = 64
+const maxBytes = 64 * 1024
+
 /**
  * The fan-out of a single process.
  *
  * It delivers a little later, in `setImmediate`, as Redis does: a publisher never runs a subscriber's code in the middle
- * of its own; and one that answers every message with another leaves the event loop its turns. All messages of one turn
- * are delivered together, in the order they were published, each to those who were subscribed when it was published.
+ * of its own. All messages of one turn are delivered together, in the order they were published, each to those who were
+ * subscribed when it was published.
+ *
+ * `publish` resolves at once while the turn has few messages, then after their delivery: a publisher that loops with
+ * `await` leaves the event loop its turns, and the sockets time to send.
  */
 export class InProcessBroker implements Broker {
   readonly kind = 'in-process'
   #events!: BrokerEvents
   #closed = false
-  /** channel, message, channel, message … */
-  #round: (string | ChannelMessage)[] = []
+  #round: Round | undefined
 
   get status (): WsFanout['status'] {
     return this.#closed ? 'closed' : 'ready'
@@ -30,15 +36,20 @@ export class InProcessBroker implements Broker {
 
   publish (channel: string, message: ChannelMessage): Promise<void> {
     if (this.#closed) return Promise.reject(new WSV_ERR_FANOUT_CLOSED())
-    if (this.#round.push(channel, message) === 2) setImmediate(deliver, this)
-    return done
+    const round = (this.#round ??= new Round(this))
+    return round.add(channel, message)
   }
 
   /** @internal what is published meanwhile waits for the next round */
   deliver (): void {
     const round = this.#round
-    this.#round = []
-    for (let i = 0; i < round.length; i += 2) this.#events.message(round[i] as string, round[i + 1] as ChannelMessage)
+    if (round === undefined) return // close() was faster
+    this.#round = undefined
+    const { messages } = round
+    for (let i = 0; i < messages.length; i += 2) {
+      this.#events.message(messages[i] as string, messages[i + 1] as ChannelMessage)
+    }
+    round.resolve?.()
   }
 
   subscribe (): Promise<void> {
@@ -52,6 +63,25 @@ export class InProcessBroker implements Broker {
   async close (): Promise<void> {
     this.#closed = true
     this.deliver()
+  }
+}
+
+/** The messages of one turn of the event loop. */
+class Round {
+  /** channel, message, channel, message … */
+  readonly messages: (string | ChannelMessage)[] = []
+  resolve: (() => void) | undefined
+  #bytes = 0
+  #delivered: Promise<void> | undefined
+
+  constructor (broker: InProcessBroker) {
+    setImmediate(deliver, broker)
+  }
+
+  add (channel: string, message: ChannelMessage): Promise<void> {
+    this.#bytes += message.data.length
+    if (this.messages.push(channel, message) <= 2 * maxMessages && this.#bytes <= maxBytes) return done
+    return (this.#delivered ??= new Promise((resolve) => { this.resolve = resolve }))
   }
 }
 

@@ -1,0 +1,223 @@
+import { isUtf8 } from 'node:buffer'
+import type { Duplex } from 'node:stream'
+import { kReader } from './symbols.ts'
+
+/** A longer message that comes in pieces is put together by `ws`; bytes. */
+const maxWaiting = 4096
+
+type OnData = (this: Duplex, chunk: Buffer) => void
+
+interface Read { [kReader]?: TextReader }
+
+export interface TextReaderOwner {
+  /** may a message be handed out now? `false` once the closing handshake has begun */
+  readonly isOpen: boolean
+  /** one text message, whole and valid UTF-8 */
+  receive (text: string, isBinary: false): void
+}
+
+/**
+ * Reads the common case straight from the TCP chunk: a whole, unfragmented, masked text frame (RFC 6455 §5.2) up to
+ * `maxPayload`. Everything else, valid or not, goes to the receiver of `ws` as it came, so the protocol stays that of
+ * `ws`. The reader follows the frames of what it passes on, and takes over again at the next boundary.
+ *
+ * It stands in the place of the one 'data' listener that `ws` puts on the TCP socket. It is only right where the
+ * receiver of `ws` is done with a chunk when its listener returns: without compression, with synchronous events.
+ */
+export class TextReader {
+  readonly #owner: TextReaderOwner
+  readonly #tcp: Duplex
+  readonly #onData: OnData
+  readonly #maxPayload: number
+  /** `ws` takes no more: the client has sent its close frame, or broke the protocol */
+  #isDone = false
+  #isFeeding = false
+  /** the first bytes of a text frame, whose rest has not come yet */
+  #begun: Buffer | undefined
+  // where `ws` is in what was passed on
+  #isFragmented = false
+  #headerBytes = 0
+  #lengthEnd = 0
+  #headerEnd = 0
+  #first = 0
+  #length = 0
+  /** bytes of the frame's payload that are still to come */
+  #payload = 0
+
+  /**
+   * Take the place of the listener of `ws`, right after the upgrade.
+   *
+   * @returns `undefined` when there is not exactly one listener to take the place of: `ws` goes on alone then
+   */
+  static attach (owner: TextReaderOwner, tcp: Duplex, maxPayload: number): TextReader | undefined {
+    const listeners = tcp.listeners('data')
+    if (listeners.length !== 1) return undefined
+    const onData = listeners[0] as OnData
+    const reader = new TextReader(owner, tcp, onData, maxPayload)
+    tcp.off('data', onData)
+    ;(tcp as Read)[kReader] = reader
+    tcp.on('data', readChunk)
+    return reader
+  }
+
+  private constructor (owner: TextReaderOwner, tcp: Duplex, onData: OnData, maxPayload: number) {
+    this.#owner = owner
+    this.#tcp = tcp
+    this.#onData = onData
+    this.#maxPayload = maxPayload
+  }
+
+  /**
+   * `ws` closes. When it does so while it reads, the client has sent its close frame or broke the protocol, and `ws`
+   * reads no more: what comes now is thrown away, as it would be.
+   */
+  closing (): void {
+    if (this.#isFeeding) this.#isDone = true
+  }
+
+  /** `ws` has found an error in what it read, which it says in the next tick. */
+  stop (): void {
+    this.#isDone = true
+  }
+
+  /** The TCP socket is gone. */
+  detach (): void {
+    this.#isDone = true
+    this.#tcp.off('data', readChunk)
+  }
+
+  read (chunk: Buffer): void {
+    if (this.#isDone) return
+    const begun = this.#begun
+    if (begun !== undefined) {
+      this.#begun = undefined
+      chunk = Buffer.concat([begun, chunk])
+    }
+    const at = this.#isAtBoundary && this.#owner.isOpen ? this.#readTexts(chunk) : 0
+    if (at === chunk.length || this.#isDone) return
+    if (this.#canWait(chunk, at)) this.#begun = Buffer.from(chunk.subarray(at))
+    // the rest goes with it: whether `ws` finds it good is known only after this tick
+    else this.#passOn(at === 0 ? chunk : chunk.subarray(at))
+  }
+
+  /** The beginning of a short text frame is kept until its end has come. */
+  #canWait (chunk: Buffer, at: number): boolean {
+    if (chunk[at] !== 0x81 || !this.#isAtBoundary || !this.#owner.isOpen) return false
+    const left = chunk.length - at
+    if (left === 1) return true
+    const length = chunk[at + 1]!
+    if (length < 0x80) return false
+    if ((length & 0x7f) < 126) return (length & 0x7f) <= this.#maxPayload && left < (length & 0x7f) + 6
+    if (length !== 0xfe) return false
+    if (left < 4) return true
+    const extended = chunk.readUInt16BE(at + 2)
+    return extended <= maxWaiting && extended <= this.#maxPayload && left < extended + 8
+  }
+
+  get #isAtBoundary (): boolean {
+    return !this.#isFragmented && this.#headerBytes === 0 && this.#payload === 0
+  }
+
+  /** @returns where the first frame begins that is not the common case */
+  #readTexts (chunk: Buffer): number {
+    const end = chunk.length
+    let at = 0
+    // FIN and the text opcode, no reserved bit
+    while (end - at >= 6 && chunk[at] === 0x81 && this.#owner.isOpen) {
+      let length = chunk[at + 1]! & 0x7f
+      // not masked, or longer than 65535
+      if (chunk[at + 1]! < 0x80 || length === 127) return at
+      let mask = at + 2
+      if (length === 126) {
+        length = chunk.readUInt16BE(mask)
+        mask += 2
+      }
+      const start = mask + 4
+      const next = start + length
+      if (next > end || length > this.#maxPayload) return at
+      const bits = unmask(chunk, mask, start, next)
+      let text: string
+      if (bits < 0x80) {
+        text = chunk.toString('latin1', start, next)
+      } else if (isUtf8(chunk.subarray(start, next))) {
+        text = chunk.toString('utf8', start, next)
+      } else {
+        // `ws` has the error for it
+        unmask(chunk, mask, start, next)
+        return at
+      }
+      at = next
+      this.#owner.receive(text, false)
+    }
+    return at
+  }
+
+  #passOn (bytes: Buffer): void {
+    if (this.#owner.isOpen) this.#follow(bytes)
+    this.#isFeeding = true
+    this.#onData.call(this.#tcp, bytes)
+    this.#isFeeding = false
+  }
+
+  /** Where is `ws` after these bytes? */
+  #follow (bytes: Buffer): void {
+    let at = 0
+    while (at < bytes.length) {
+      if (this.#payload === 0) {
+        this.#readHeader(bytes[at++]!)
+      } else {
+        const step = Math.min(this.#payload, bytes.length - at)
+        this.#payload -= step
+        at += step
+      }
+    }
+  }
+
+  #readHeader (byte: number): void {
+    const i = this.#headerBytes++
+    if (i === 0) {
+      this.#first = byte
+      return
+    }
+    if (i === 1) {
+      const length = byte & 0x7f
+      const extended = length === 126 ? 2 : length === 127 ? 8 : 0
+      this.#lengthEnd = 2 + extended
+      this.#headerEnd = this.#lengthEnd + (byte >= 0x80 ? 4 : 0)
+      this.#length = extended === 0 ? length : 0
+    } else if (i < this.#lengthEnd) {
+      this.#length = this.#length * 256 + byte
+    }
+    if (this.#headerBytes < this.#headerEnd) return
+    const opcode = this.#first & 0x0f
+    // control frames may stand between the fragments of a message (RFC 6455 §5.4)
+    if (opcode < 8) this.#isFragmented = this.#first < 0x80
+    this.#payload = this.#length
+    this.#headerBytes = 0
+  }
+}
+
+function readChunk (this: Duplex, chunk: Buffer): void {
+  (this as Read)[kReader]!.read(chunk)
+}
+
+/**
+ * XOR with the masking key (RFC 6455 §5.3), in place.
+ *
+ * @returns all unmasked bytes or-ed together: below 0x80 the text is ASCII
+ */
+function unmask (chunk: Buffer, mask: number, start: number, end: number): number {
+  const m0 = chunk[mask]!
+  const m1 = chunk[mask + 1]!
+  const m2 = chunk[mask + 2]!
+  const m3 = chunk[mask + 3]!
+  let bits = 0
+  let i = start
+  for (const last = end - 3; i < last; i += 4) {
+    bits |= (chunk[i]! ^= m0) | (chunk[i + 1]! ^= m1) | (chunk[i + 2]! ^= m2) | (chunk[i + 3]! ^= m3)
+  }
+  if (i < end) bits |= chunk[i]! ^= m0
+  if (++i < end) bits |= chunk[i]! ^= m1
+  if (++i < end) bits |= chunk[i]! ^= m2
+  return bits
+}
