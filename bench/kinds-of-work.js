@@ -14,72 +14,80 @@ function echo (inFlight) {
   }
 }
 
-/** One publisher that keeps `inFlight` messages outstanding: the next is sent when all subscribers have the last. */
-function fan (sockets, inFlight) {
+/** Counts, for a channel, the messages that all its sockets have. */
+class Complete {
+  #size
+  #got
+  /** sockets that have message n, from the oldest that some lack */
+  #reached = []
+  #first = 0
+
+  constructor (size) {
+    this.#size = size
+    this.#got = new Int32Array(size)
+  }
+
+  /** @returns how many messages have become complete */
+  add (socket, count) {
+    for (let n = 0; n < count; n++) {
+      const i = this.#got[socket]++ - this.#first
+      this.#reached[i] = (this.#reached[i] ?? 0) + 1
+    }
+    let complete = 0
+    while (this.#reached[complete] === this.#size) complete++
+    if (complete > 0) {
+      this.#reached.splice(0, complete)
+      this.#first += complete
+    }
+    return complete
+  }
+}
+
+/** Channels of `size` sockets. The first socket of each publishes; the next message is sent when all have an earlier one. */
+function fan (pathOf, channels, size, inFlight) {
   return async (ports) => {
     let done = 0
-    let complete = 0
-    const clients = await openAll(ports, Array(sockets).fill('/fan'), (i, count) => {
+    const complete = Array.from({ length: channels }, () => new Complete(size))
+    const paths = Array.from({ length: channels * size }, (_, i) => pathOf(Math.floor(i / size)))
+    const clients = await openAll(ports, paths, (i, count) => {
       done += count
-      const now = Math.floor(done / sockets)
-      if (now > complete) {
-        clients[0].send(now - complete)
-        complete = now
-      }
+      const channel = Math.floor(i / size)
+      const next = complete[channel].add(i % size, count)
+      if (next > 0) clients[channel * size].send(next)
     })
-    clients[0].send(inFlight)
+    for (let channel = 0; channel < channels; channel++) {
+      clients[channel * size].send(Math.floor(inFlight / channels) + (channel < inFlight % channels ? 1 : 0))
+    }
     return { done: () => done, stop: () => { for (const { tcp } of clients) tcp.destroy() } }
   }
 }
 
-/** Small rooms: the first socket of each publishes. */
-function rooms (count, size, inFlight) {
-  return async (ports) => {
-    let done = 0
-    const got = new Int32Array(count)
-    const complete = new Int32Array(count)
-    const first = []
-    const paths = Array.from({ length: count * size }, (_, i) => `/room/${Math.floor(i / size)}`)
-    const clients = await openAll(ports, paths, (i, frames) => {
-      done += frames
-      const room = Math.floor(i / size)
-      got[room] += frames
-      const now = Math.floor(got[room] / size)
-      if (now > complete[room]) {
-        first[room].send(now - complete[room])
-        complete[room] = now
-      }
-    })
-    for (let room = 0; room < count; room++) first[room] = clients[room * size]
-    for (let i = 0; i < inFlight; i++) first[i % count].send(1)
-    return { done: () => done, stop: () => { for (const { tcp } of clients) tcp.destroy() } }
-  }
-}
+const all = (sockets, inFlight) => fan(() => '/fan', 1, sockets, inFlight)
 
 /** Handshakes, 16 at a time, each closed at once. */
 async function handshakes (ports) {
   let done = 0
-  let isStopped = false
-  const one = async () => {
-    while (!isStopped) {
+  const run = { isStopped: false }
+  const repeat = async () => {
+    while (!run.isStopped) {
       const { tcp } = await open(ports[0], '/echo')
       tcp.destroy()
       done++
     }
   }
-  for (let i = 0; i < 16; i++) one().catch(() => { isStopped = true })
-  return { done: () => done, stop: () => { isStopped = true } }
+  for (let i = 0; i < 16; i++) repeat().catch(() => { run.isStopped = true })
+  return { done: () => done, stop: () => { run.isStopped = true } }
 }
 
 export const kinds = {
   echo16: { title: 'checked echo, 16 messages in flight per socket', start: echo(16) },
   echo1: { title: 'checked echo, 1 in flight', start: echo(1) },
-  'fan1k-1': { title: 'fan-out to 1,000 sockets, 1 message outstanding', start: fan(1000, 1) },
-  'fan1k-16': { title: 'fan-out to 1,000 sockets, 16 outstanding', start: fan(1000, 16) },
-  'fan5k-16': { title: 'fan-out to 5,000 sockets, 16 outstanding', start: fan(5000, 16) },
-  'redis-fan1k-1': { title: 'through Redis, two processes, 1,000 sockets, 1 outstanding', start: fan(1000, 1), redis: true, processes: 2 },
-  'redis-fan1k-16': { title: 'through Redis, two processes, 1,000 sockets, 16 outstanding', start: fan(1000, 16), redis: true, processes: 2 },
-  'redis-rooms': { title: 'through Redis, 100 rooms of 10 sockets, 256 messages in flight', start: rooms(100, 10, 256), redis: true, processes: 1 },
+  'fan1k-1': { title: 'fan-out to 1,000 sockets, 1 message outstanding', start: all(1000, 1) },
+  'fan1k-16': { title: 'fan-out to 1,000 sockets, 16 outstanding', start: all(1000, 16) },
+  'fan5k-16': { title: 'fan-out to 5,000 sockets, 16 outstanding', start: all(5000, 16) },
+  'redis-fan1k-1': { title: 'through Redis, two processes, 1,000 sockets, 1 outstanding', start: all(1000, 1), redis: true, processes: 2 },
+  'redis-fan1k-16': { title: 'through Redis, two processes, 1,000 sockets, 16 outstanding', start: all(1000, 16), redis: true, processes: 2 },
+  'redis-rooms': { title: 'through Redis, 100 rooms of 10 sockets, 256 messages in flight', start: fan((room) => `/room/${room}`, 100, 10, 256), redis: true, processes: 1 },
   handshake: { title: 'handshake with cookie, session and one auth hook', start: handshakes, session: true },
   idle: { title: 'bytes per idle socket, with cookie, session and one hook', idle: 5000, session: true }
 }
