@@ -112,9 +112,10 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
       : new Promise((resolve) => { this.#resolveClosed = resolve }))
   }
 
-  /** for the fan-out: a view of text takes text that is no JSON */
+  /** for the fan-out: a view of text takes text that is no JSON; a codec is given the value */
   get anyText (): boolean {
-    return this.#view.options.frames !== 'json'
+    const { frames } = this.#view.options
+    return frames !== 'json' && typeof frames === 'string'
   }
 
   get isOpen (): boolean {
@@ -151,7 +152,7 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
 
   async subscribe (channel: string | Channel<never>): Promise<void> {
     if (this.#info !== undefined) return
-    const name = typeof channel === 'string' ? channel : channel.name
+    const name = nameOf(channel)
     const channels = (this.#channels ??= new Set())
     const { maxSubscriptions } = this.#view.options
     const isNew = !channels.has(name)
@@ -166,7 +167,7 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
   }
 
   async unsubscribe (channel: string | Channel<never>): Promise<void> {
-    this.#channels?.delete(typeof channel === 'string' ? channel : channel.name)
+    this.#channels?.delete(nameOf(channel))
     await this.#home.fanOut.leave(channel, this)
   }
 
@@ -479,6 +480,11 @@ function onError (this: WebSocket, error: Error & { code?: string }): void {
   socket.raw[kReader]?.stop()
   if (/^(?:WS_ERR|Z)_/.test(error.code ?? '')) socket.refuse()
   socket.request.log.info({ err: error, ws: { id: socket.id, view: socket.view } }, 'WebSocket error')
+}
+
+/** What is no channel is refused by the fan-out. */
+function nameOf (channel: string | Channel<never> | null | undefined): string {
+  return typeof channel === 'string' ? channel : String(channel?.name)
 }
 
 export function isPromise (value: unknown): value is Promise<unknown> {

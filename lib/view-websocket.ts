@@ -12,8 +12,11 @@ export class ViewWebSocket extends WebSocket {
   [kReader]: TextReader | undefined
 
   override close (code?: number, reason?: string | Buffer): void {
-    this[kReader]?.closing()
-    if (this.readyState === WebSocket.OPEN) this[kSocket]?.closing(code ?? 1005, reason?.toString() ?? '')
+    const socket = this[kSocket]
+    const isOurs = this.readyState === WebSocket.OPEN && socket?.isOpen === false
+    // where we close, `ws` reads on until the client's close frame
+    if (!isOurs) this[kReader]?.closing()
+    if (this.readyState === WebSocket.OPEN) socket?.closing(code ?? 1005, reason?.toString() ?? '')
     super.close(code, reason)
   }
 }

@@ -45,7 +45,8 @@ const views: WsViews = async ws => {
 }
 
 const start = async (t: Parameters<typeof startViews>[0], options: WsViewsOptions = {}) => {
-  const { port } = await startViews(t, views, options)
+  // a closing handshake that does not end would be waited for
+  const { port } = await startViews(t, views, { closeTimeoutMs: 600_000, ...options })
   return (path: string, deflate?: string) => rawClient(port, path, { t, ...(deflate === undefined ? {} : { deflate }) })
 }
 
