@@ -16,6 +16,8 @@ await app.register(wsViews, {
     ws.wsView('/echo', { name: 'echo', messageSchema: Say, replySchema: Said, onMessage: (socket, message) => said(message) })
     ws.wsView('/fan', {
       name: 'fan',
+      // as by hand, where nobody waits for a publish before reading on
+      concurrency: 16,
       messageSchema: Say,
       onOpen: (socket) => socket.subscribe(fan),
       onMessage (socket, message) { return this.wsFanout.publish(fan, said(message)) }
