@@ -2,7 +2,8 @@ import type {} from 'fastify'
 import type { WsFanout } from './types/fan-out.ts'
 import type { WsSockets } from './types/socket.ts'
 import type { WsUrl } from './types/url.ts'
-import type { AddWsHook, DeclareView, DeclaredView } from './types/view.ts'
+import type { AddWsHook } from './types/handlers.ts'
+import type { DeclareView, DeclaredView } from './types/view.ts'
 
 export type {
   Cleaned, FieldName, FieldValue, FormError, FormErrorInput, FormErrors, FormOptions, FormResult, FormSettings, FormSteps,
@@ -14,9 +15,12 @@ export type {
 export type { Broker, BrokerEvents } from './fan-out/broker.ts'
 export type { CloseInfo, WsSession, WsSocket, WsSocketQuery, WsSockets } from './types/socket.ts'
 export type { PatternParams, WsUrl, WsUrlArguments, WsUrlOptions, WsUrlParam, WsViewName, WsViewTypes } from './types/url.ts'
+export type { Incoming, Outgoing, Reply, WsCodec, WsFrames } from './types/frames.ts'
 export type {
-  AddWsHook, DeclareView, DeclaredView, DefineView, Incoming, Outgoing, Reply, WsCodec, WsDispatch, WsFrames, WsHandler,
-  WsHooks, WsMessageHandler, WsOwningViewOptions, WsPreMessage, WsPreSend, WsRequest, WsView, WsViewOptions
+  AddWsHook, WsDispatch, WsHandler, WsHooks, WsMessageHandler, WsPreMessage, WsPreSend
+} from './types/handlers.ts'
+export type {
+  DeclareView, DeclaredView, DefineView, WsOwningViewOptions, WsRequest, WsView, WsViewOptions
 } from './types/view.ts'
 export type {
   Limits, Origins, RedisClient, RedisConnection, WsViews, WsViewSettings, WsViewsOptions

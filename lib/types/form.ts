@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { StaticDecode, TSchema } from '@sinclair/typebox'
+import type { ValidationErrorInput, ValidationErrorRecord } from '../form/validation-error.ts'
 import type { WsSocket } from './socket.ts'
 
 /** One error of a field, as Django's `errors.get_json_data()` shows it. */
@@ -33,8 +34,8 @@ export type FieldValue<Message, Field> = unknown extends Message
 /** What a list field chooses from is one item of the list. */
 type Choice<Value> = Value extends readonly (infer Item)[] ? Item : NonNullable<Value>
 
-/** A text (code `invalid`), a `ValidationError`, several of them, or some by field. */
-export type FormErrorInput = string | Error | readonly FormErrorInput[] | { readonly [path: string]: FormErrorInput }
+/** A text, a `ValidationError`, several of them, or some by field. */
+export type FormErrorInput = ValidationErrorInput | ValidationErrorRecord
 
 /** What the form steps are handed besides the value: one per message. */
 export interface WsForm<Field extends string = string> {
@@ -44,8 +45,13 @@ export interface WsForm<Field extends string = string> {
   readonly errors: FormErrors
   /** the errors of the message as a whole, those under `__all__` */
   readonly nonFieldErrors: readonly FormError[]
-  /** @param path - `null` is the message as a whole */
-  addError (path: Field | `${Field}.${string}` | null, error: FormErrorInput): void
+  /**
+   * Add an error to a field, which is then no longer part of the cleaned message.
+   *
+   * @param path - `null` is the message as a whole
+   * @param options - for the texts in `error`; the code's default is `invalid`
+   */
+  addError (path: Field | `${Field}.${string}` | null, error: FormErrorInput, options?: { code?: string, params?: Record<string, unknown> }): void
   hasError (path: Field | `${Field}.${string}` | null, code?: string): boolean
   /** The fields that differ from a message or row of before, in the schema's order. */
   changed (previous: { readonly [Name in Field]?: unknown }): Field[]
@@ -60,7 +66,7 @@ export interface FormSteps<Message = unknown> {
   }
   /** Further checks of one field, all run; not asked about an empty value. */
   validators?: {
-    readonly [Field in FieldName<Message>]?: readonly ((value: NonNullable<FieldValue<Message, Field>>, form: WsForm<FieldName<Message>>) => void)[]
+    readonly [Field in FieldName<Message>]?: readonly ((value: NonNullable<FieldValue<Message, Field>>, form: WsForm<FieldName<Message>>) => void | Promise<void>)[]
   }
   /** Django's `clean_<field>`: returns the field's cleaned value; runs only while the field has no error. */
   cleanFields?: {

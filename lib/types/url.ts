@@ -34,11 +34,14 @@ export type WsViewName = [Registered] extends [never] ? string : NameOf<Register
 
 /** `wsUrl(name, params?, options?)`; `params` may only be left out when the pattern needs none. */
 export type WsUrlArguments<Name> = [Registered] extends [never]
-  ? [params?: Readonly<Record<string, WsUrlParam | undefined>>, options?: WsUrlOptions]
-  : PatternArguments<`${Prefix}${RegisteredUrl<Name>}`>
+  ? AnyArguments
+  // an unknown name has all of them for a type: the error is about the name then
+  : WsViewName extends Name ? AnyArguments : PatternArguments<`${Prefix}${RegisteredUrl<Name>}`>
+
+type AnyArguments = [params?: Readonly<Record<string, WsUrlParam | undefined>>, options?: WsUrlOptions]
 
 type PatternArguments<Pattern extends string> = string extends Pattern
-  ? [params?: Readonly<Record<string, WsUrlParam | undefined>>, options?: WsUrlOptions]
+  ? AnyArguments
   : [ParamOf<Pattern>] extends [never]
       ? [params?: Readonly<Record<string, never>>, options?: WsUrlOptions]
       : RequiredOf<ParamOf<Pattern>> extends never

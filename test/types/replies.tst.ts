@@ -44,6 +44,13 @@ test('the replySchema types send and what onMessage returns', () => {
   })
 })
 
+test('a handler may end in an error, or in what another function promises', () => {
+  const load = async <Row>(key: string): Promise<Row> => JSON.parse(key) as Row
+  ws.wsView('/fails', { name: 'fails', messageSchema: Say, onMessage () { return Promise.reject(new Error('no')) } })
+  ws.wsView('/throws', { name: 'throws', messageSchema: Say, replySchema: Said, onMessage () { throw new Error('no') } })
+  ws.wsView('/loads', { name: 'loads', messageSchema: Say, replySchema: Said, onMessage: (socket, message) => load(message.text) })
+})
+
 test('a reply that the replySchema does not have is refused', () => {
   expect(ws.wsView('/chat', {
     name: 'chat',

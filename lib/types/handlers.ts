@@ -1,0 +1,69 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { WsSocket } from './socket.ts'
+
+type Awaitable<Value> = Value | Promise<Value>
+
+export interface WsMessageHandler<Socket = WsSocket, Message = unknown, ReplyMessage = unknown> {
+  (this: FastifyInstance, socket: Socket, message: Message): Awaitable<ReplyMessage>
+}
+
+type IsUnion<Type, Whole = Type> = Type extends unknown ? [Whole] extends [Type] ? false : true : never
+
+/** The properties that are a `const` in every branch, and not the same one in all. */
+type TagOf<Message, Key extends keyof Message = keyof Message> = Key extends unknown
+  ? false extends IsConstIn<Message, Key> ? never : true extends IsUnion<Message[Key]> ? Key : never
+  : never
+
+type IsConstIn<Branches, Key extends PropertyKey> = Branches extends { [Name in Key]: infer Value } ? IsConst<Value> : false
+type IsConst<Value> = [Value] extends [string | number | boolean]
+  ? string extends Value ? false : number extends Value ? false : true extends IsUnion<Value> ? false : true
+  : false
+
+type TagName<Value> = `${Value & (string | number | boolean)}`
+
+/** The names in a dispatch table; any where the schema's type is not known. */
+type HandlerName<Message> = [TagOf<Message>] extends [never] ? string : TagName<Message[TagOf<Message>]>
+
+/** The error that TypeScript shows. */
+type TagNeeded<Message> = unknown extends Message ? unknown
+  : [TagOf<Message>] extends [never] ? () => 'a table needs a union whose branches share a Type.Literal property' : unknown
+
+type Branch<Message, Name, Tag = TagOf<Message>> = [Tag] extends [never]
+  ? Message
+  : Message extends { [Key in Tag & PropertyKey]: infer Value } ? Name extends TagName<Value> ? Message : never : never
+
+/** One handler per tag of a tagged union, each with its branch of the message. */
+export type WsDispatch<Socket, Message, ReplyMessage> = {
+  readonly [Name in HandlerName<Message>]: WsMessageHandler<Socket, Branch<Message, Name>, ReplyMessage> & TagNeeded<Message>
+}
+
+/** What `onMessage` takes besides a table: a function whose methods do not type the handlers of the tags `call`, `apply` and `bind`. */
+export interface MessageFunction<Socket, Message, ReplyMessage> {
+  (this: FastifyInstance, socket: Socket, message: Message): Awaitable<ReplyMessage>
+  readonly call: object
+  readonly apply: object
+  readonly bind: object
+}
+
+/** The owning style: runs for the whole connection; when it returns the socket closes with 1000, when it throws with 1011. */
+export interface WsHandler<Socket = WsSocket, Request = FastifyRequest> {
+  (this: FastifyInstance, socket: Socket, request: Request): void | Promise<void>
+}
+
+/** After the form, before the handler: throw `ValidationError` (an error reply), or close. */
+export interface WsPreMessage<Socket = WsSocket, Message = unknown> {
+  (this: FastifyInstance, socket: Socket, message: Message): void | Promise<void>
+}
+
+/** Replaces what goes to this socket, or drops it (`undefined`). Synchronous. */
+export interface WsPreSend<Socket = WsSocket> {
+  (this: FastifyInstance, socket: Socket, message: unknown): unknown
+}
+
+/** The hooks of `addWsHook`: for all views of an instance and its children, before the view's own. */
+export interface WsHooks {
+  preMessage: WsPreMessage
+  preSend: WsPreSend
+}
+
+export type AddWsHook = <Name extends keyof WsHooks>(name: Name, hook: WsHooks[Name]) => FastifyInstance
