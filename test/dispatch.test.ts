@@ -3,8 +3,11 @@ import { Type } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
 import wsViews, { ValidationError } from '../lib/index.ts'
 import { rawClient, type RawClient } from './fixtures/rfc6455.ts'
-import { buildApp, startViews } from './fixtures/server.ts'
+import { buildApp, startViews as start } from './fixtures/server.ts'
 import { closedBy, leave } from './fixtures/waiting.ts'
+
+/** A closing handshake that does not come to its end fails the test: nobody cuts it short. */
+const startViews: typeof start = (t, views, options) => start(t, views, { closeTimeoutMs: 600_000, ...options })
 
 const Say = Type.Object({ type: Type.Literal('say'), text: Type.String() })
 const Join = Type.Object({ type: Type.Literal('join'), room: Type.Integer() })

@@ -7,8 +7,11 @@ import { InProcessBroker } from '../lib/fan-out/in-process.ts'
 import { ServerState } from '../lib/server-state.ts'
 import { clientFrame, rawClient, type FrameOut } from './fixtures/rfc6455.ts'
 import { endings, finish, type AnySocket } from './fixtures/endings.ts'
-import { buildApp, listen, startViews } from './fixtures/server.ts'
+import { buildApp, listen, startViews as start } from './fixtures/server.ts'
 import { closedBy, deferred, Journal, leave, logger } from './fixtures/waiting.ts'
+
+/** A closing handshake that does not come to its end fails the test: nobody cuts it short. */
+const startViews: typeof start = (t, views, options) => start(t, views, { closeTimeoutMs: 600_000, ...options })
 
 const Anything = Type.Unknown()
 const Numbered = Type.Object({ n: Type.Integer() })

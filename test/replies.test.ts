@@ -3,8 +3,11 @@ import { Type } from '@sinclair/typebox'
 import wsViews, { errors, ValidationError } from '../lib/index.ts'
 import type { FormErrors, WsSocket, WsViews } from '../lib/index.ts'
 import { rawClient, type RawClient } from './fixtures/rfc6455.ts'
-import { buildApp, listen, startViews } from './fixtures/server.ts'
+import { buildApp, listen, startViews as start } from './fixtures/server.ts'
 import { closedBy, deferred, Journal, leave, logger } from './fixtures/waiting.ts'
+
+/** A closing handshake that does not come to its end fails the test: nobody cuts it short. */
+const startViews: typeof start = (t, views, options) => start(t, views, { closeTimeoutMs: 600_000, ...options })
 
 const Anything = Type.Unknown()
 const Say = Type.Object({ text: Type.String({ minLength: 1 }) })

@@ -5,8 +5,11 @@ import { Type } from '@sinclair/typebox'
 import wsViews from '../lib/index.ts'
 import type { CloseInfo, WsSocket, WsViews } from '../lib/index.ts'
 import { clientFrame, rawClient } from './fixtures/rfc6455.ts'
-import { buildApp, listen, startViews } from './fixtures/server.ts'
+import { buildApp, listen, startViews as start } from './fixtures/server.ts'
 import { closedBy, deferred, Journal, leave, refusal } from './fixtures/waiting.ts'
+
+/** A closing handshake that does not come to its end fails the test: nobody cuts it short. */
+const startViews: typeof start = (t, views, options) => start(t, views, { closeTimeoutMs: 600_000, ...options })
 
 const Anything = Type.Unknown()
 const Numbered = Type.Object({ n: Type.Integer() })
