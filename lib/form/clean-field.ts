@@ -37,7 +37,7 @@ function anything (cleaner: Cleaner, nodes: readonly Located[], plan: Plan, v: s
 function given (cleaner: Cleaner, nodes: readonly Located[], plan: Plan, v: string, place: Place, isRequired: boolean): string {
   const { planner } = cleaner
   const isText = planner.isText(nodes)
-  const isList = plan.kind === 'list' && !isForms(cleaner, plan)
+  const isList = planner.isScalarList(nodes)
   const lines: string[] = []
   if (cleaner.strips(plan)) lines.push(cleaner.stripped(plan, v))
   else if (plan.kind === 'union' || plan.kind === 'types') lines.push(`if (typeof ${v} === 'string' && ${cleaner.strip}(${v}) === '') ${v} = ''`)
@@ -59,11 +59,6 @@ function leftEmpty ({ kind, choices, facts }: Plan, v: string, isText: boolean, 
   const isDecoded = facts.flat.some((node) => transformOf(node) !== undefined)
   const stays = kind === 'string' || (kind === 'choice' && choices.includes('')) || ((kind === 'union' || kind === 'types') && isText)
   return stays && !isDecoded ? `if (${v} === null) ${v} = undefined` : `${v} = undefined`
-}
-
-function isForms ({ planner }: Cleaner, { facts }: Plan): boolean {
-  const [items] = facts.items
-  return items !== undefined && items.first.length === 0 && items.rest !== undefined && items.rest !== false && planner.isObject([items.rest])
 }
 
 function otherwise (then: string): string {

@@ -1,8 +1,9 @@
 import type { Cleaner, Place, Role } from './clean.ts'
 import { field } from './clean-field.ts'
+import { isDynamic, otherMembers, unknownMembers } from './clean-members.ts'
+import { keysOfParts } from './clean-part.ts'
 import { partners, together } from './clean-together.ts'
-import type { Located } from './documents.ts'
-import { declaredKeys, type Members } from './facts.ts'
+import { declaredKeys } from './facts.ts'
 import type { Plan } from './plan.ts'
 import { literal, member, store } from './program.ts'
 
@@ -18,29 +19,35 @@ export function objectBody (cleaner: Cleaner, plan: Plan, role: Role): string {
   ]
   const keys = [...facts.fields.keys()]
   const names = new Map(keys.map((key) => [key, program.name('f')]))
+  const inParts = isRoot ? keysOfParts(cleaner, facts, plan.unions) : new Set<string>()
   const later: string[] = []
   for (const key of keys) {
     const nodes = facts.fields.get(key)!
     const name = names.get(key)!
     const decode = isRoot ? cleaner.options.decoder(nodes) : undefined
-    const place: Place = { path: literal(key), field: isRoot && decode === undefined ? key : undefined }
+    // steps wait for what else has a say in the field
+    const isLate = decode !== undefined || inParts.has(key)
+    const place: Place = { path: literal(key), field: isRoot && !isLate ? key : undefined }
     lines.push(`let ${name} = ${member('v', key)}`, field(cleaner, nodes, name, place, facts.required.has(key)), `if (${name} === ${bad}) bad = true`)
-    if (decode !== undefined) {
-      const mark = program.name('mark')
-      const steps = cleaner.steps({ path: literal(key), field: key }, name, `${name} = ${bad}`)
-      later.push(`if (${name} !== ${bad} && ${name} !== undefined) {\nconst ${mark} = r.size\n${name} = ${decode}(${name}, r)\n` +
-        `if (${name} === ${bad}) { r.prefix(${mark}, ${literal(key)}) }${steps === '' ? '' : ` else {\n${steps}\n}`}\nif (${name} === ${bad}) bad = true\n}`)
-    }
+    if (isLate) later.push(lateSteps(cleaner, key, name, decode))
   }
-  lines.push(partners(cleaner, plan, names))
-  const dynamic = facts.members.some(({ patterns, others }) => patterns.length > 0 || others !== undefined)
-  const extras = together(cleaner, plan, role)
-  const reads = dynamic || extras.length > 0
+  lines.push(partners(cleaner, { facts, from: 'v', names, fields: facts.fields }))
+  const dynamic = isDynamic(facts)
+  const rest = isRoot ? cleaner.options.restDecoder(facts.flat) : undefined
+  const extras = together(cleaner, plan)
+  const reads = dynamic || extras.length > 0 || rest !== undefined
   if (reads) lines.push('const out = {}', fill(names, 'out', bad))
   if (dynamic) lines.push(otherMembers(cleaner, facts.members, keys))
-  if (cleaner.options.unknownKeys === 'refuse' && role !== 'part') lines.push(unknownMembers(cleaner, plan, keys, texts))
+  if (cleaner.options.unknownKeys === 'refuse') lines.push(unknownMembers(cleaner, plan, keys, texts))
   if (extras.length > 0) lines.push(`if (!bad) {\n${extras.join('\n')}\n}`)
+  if (rest !== undefined) lines.push(`if (!bad && ${rest}(out, r) === ${bad}) {\nbad = true\nfor (const k of Object.keys(out)) if (r.hasWithin(k)) out[k] = ${bad}\n}`)
+  // what parts and transforms have made of the fields
+  for (const key of keys) {
+    const name = names.get(key)!
+    if (inParts.has(key)) lines.push(`if (${name} !== ${bad} && ${name} !== undefined) ${name} = ${member('out', key)}`)
+  }
   if (isRoot) lines.push(branchSteps(cleaner, plan))
+  later.splice(0, later.length, ...later.filter((line) => line !== ''))
   if (later.length > 0) {
     lines.push(...later)
     if (reads) lines.push(...keys.map((key) => `if (${names.get(key)!} !== undefined) ${store('out', key, names.get(key)!)}`))
@@ -55,8 +62,23 @@ export function objectBody (cleaner: Cleaner, plan: Plan, role: Role): string {
     }
     lines.push('const out = {}', fill(names, 'out', bad))
   }
-  lines.push(`if (!bad) return out${isRoot ? `\n${dropBad(names, bad)}r.partial = out` : ''}`, `return ${bad}`)
+  const partial = isRoot ? `\n${reads ? `for (const k of Object.keys(out)) if (out[k] === ${bad}) delete out[k]\n` : ''}${dropBad(names, bad)}r.partial = out` : ''
+  lines.push(`if (!bad) return out${partial}`, `return ${bad}`)
   return lines.filter((line) => line !== '').join('\n')
+}
+
+/** The transform and the steps of a field that have to wait. */
+function lateSteps (cleaner: Cleaner, key: string, name: string, decode: string | undefined): string {
+  const { bad, program } = cleaner
+  const steps = cleaner.steps({ path: literal(key), field: key }, name, `${name} = ${bad}`)
+  // validators are not asked about what is empty
+  const validated = steps === '' ? '' : `if (${name} !== ${bad} && ${name} !== null && ${name} !== '') {\n${steps}\n}`
+  if (decode === undefined) {
+    return steps === '' ? '' : `if (${name} !== undefined) {\n${validated}\nif (${name} === ${bad}) bad = true\n}`
+  }
+  const mark = program.name('mark')
+  return `if (${name} !== ${bad} && ${name} !== undefined) {\nconst ${mark} = r.size\n${name} = ${decode}(${name}, r)\n` +
+    `if (${name} === ${bad}) r.prefix(${mark}, ${literal(key)})\n${validated}\nif (${name} === ${bad}) bad = true\n}`
 }
 
 /** Steps of fields that only a branch or a condition declares. */
@@ -68,7 +90,7 @@ function branchSteps (cleaner: Cleaner, { facts }: Plan): string {
     const name = program.name('f')
     const steps = cleaner.steps({ path: literal(key), field: key }, name, `${name} = ${bad}`)
     if (steps === '') continue
-    lines.push(`let ${name} = ${member('out', key)}\nif (${name} !== undefined && ${name} !== null && ${name} !== '') {\n${steps}\nif (${name} === ${bad}) { bad = true; delete out[${literal(key)}] } else ${store('out', key, name)}\n}`)
+    lines.push(`let ${name} = ${member('out', key)}\nif (${name} !== undefined && ${name} !== ${bad} && ${name} !== null && ${name} !== '') {\n${steps}\nif (${name} === ${bad}) { bad = true; delete out[${literal(key)}] } else ${store('out', key, name)}\n}`)
   }
   return lines.join('\n')
 }
@@ -81,37 +103,4 @@ function fill (names: ReadonlyMap<string, string>, out: string, bad: string): st
 /** A field that went bad after it was put there. */
 function dropBad (names: ReadonlyMap<string, string>, bad: string): string {
   return [...names].map(([key, name]) => `if (${name} === ${bad}) delete out[${literal(key)}]\n`).join('')
-}
-
-/** Keys that `patternProperties` or an `additionalProperties` schema declares. */
-function otherMembers (cleaner: Cleaner, members: readonly Members[], keys: readonly string[]): string {
-  const { program, bad, checks } = cleaner
-  const declared = program.share(new Set(keys))
-  const place: Place = { path: 'k', field: undefined }
-  const clean = (node: Located) => {
-    return `covered = true\nif (x !== undefined && x !== ${bad}) {\n${field(cleaner, [node], 'x', place, false)}\nif (x === ${bad}) bad = true\n}`
-  }
-  const lines = members.map(({ properties, patterns, others }) => {
-    const tests = patterns.map(({ source, node }) => `if (${program.share(checks.patterns.compile(source))}.test(k)) { own = true\n${clean(node)}\n}`)
-    const known = properties.size === 0 ? '' : `if (${program.share(new Set(properties.keys()))}.has(k)) own = true\n`
-    const rest = others === undefined ? '' : `if (!own) {\n${clean(others)}\n}`
-    return `{\nlet own = false\n${known}${tests.join('\n')}\n${rest}\n}`
-  })
-  return `for (const k of Object.keys(v)) {
-if (${declared}.has(k)) continue
-if (k === '__proto__') { ${cleaner.add('""', 'invalid', 'undefined', undefined, 'undefined')}; bad = true; continue }
-let x = v[k], covered = false
-${lines.join('\n')}
-if (covered && x !== undefined && x !== ${bad}) out[k] = x
-}`
-}
-
-/** Keys that nothing declares, where the view wants them refused. */
-function unknownMembers (cleaner: Cleaner, plan: Plan, keys: readonly string[], texts: string): string {
-  const { program, planner, checks } = cleaner
-  const { members, flat } = plan.facts
-  const all = new Set([...keys, ...declaredKeys(planner.documents, flat, planner.isPattern)])
-  if (members.some(({ others }) => others !== undefined)) return ''
-  const patterns = members.flatMap((each) => each.patterns).map(({ source }) => ` && !${program.share(checks.patterns.compile(source))}.test(k)`)
-  return `for (const k of Object.keys(v)) if (v[k] !== undefined && !${program.share(all)}.has(k)${patterns.join('')}) { bad = true; ${cleaner.add('k', 'extra_keys', 'undefined', undefined, texts)} }`
 }

@@ -46,21 +46,23 @@ export function unionBody (cleaner: Cleaner, plan: Plan, root: readonly Located[
     is: (v: string) => `(${nodes.map((node) => `${cleaner.checks.of(node)}(${v}, null)`).join(' && ')})`
   }))
   const invalid = cleaner.add('""', 'invalid', 'undefined', undefined, texts)
-  const key = cleaner.program.share(Symbol('union'))
-  // without it a recursive union would try its branches again at every level
-  lines.unshift(`const known = r.known(v, ${key})`, `if (known === ${bad}) ${invalid}`, 'if (known !== undefined) return known')
   const whole = cleaner.whole(plan, 'x', '""', `x = ${bad}`)
-  const done = [whole, `r.know(v, ${key}, x)`, root === undefined ? '' : cleaner.afterwards(root, 'x'), 'return x'].filter((line) => line !== '').join('\n')
-  const refused = `${invalid}\n${root === undefined ? '' : 'r.partial = {}\n'}r.know(v, ${key}, ${bad})\nreturn ${bad}`
+  const done = [whole, root === undefined ? '' : cleaner.afterwards(root, 'x'), 'return x'].filter((line) => line !== '').join('\n')
+  const refused = `${invalid}\n${root === undefined ? '' : 'r.partial = {}\n'}return ${bad}`
   if (plan.exclusive) {
     lines.push(`const matches = ${branches.map(({ is }) => `(${is('v')} ? 1 : 0)`).join(' + ')}`)
     lines.push(`if (matches > 1) {\n${refused}\n}`)
   }
-  for (const { is, clean } of branches) lines.push(`if (${is('v')}) {\nx = ${clean}(v, r)\nif (x !== ${bad}) {\n${done}\n}\nr.rollback(mark)\n}`)
-  branches.forEach(({ clean }, index) => {
+  // what told branches apart may have been dropped: the cleaned value has to lead to the same one again
+  const taken = (index: number) => {
     const others = plan.exclusive ? branches.filter((_, other) => other !== index).map(({ is }) => ` && !${is('x')}`).join('') : ''
-    lines.push(`x = ${clean}(v, r)\nif (x !== ${bad}${others}) {\n${done}\n}\nr.rollback(mark)`)
-  })
+    const earlier = plan.exclusive
+      ? ''
+      : branches.slice(0, index).map(({ is, clean }) => `if (${is('x')}) {\nconst y = ${clean}(x, r)\nif (y === ${bad}) r.rollback(mark)\nelse x = y\n}`).join(' else ')
+    return `if (x !== ${bad}${others}) {\n${earlier}\n${done}\n}\nr.rollback(mark)`
+  }
+  branches.forEach(({ is, clean }, index) => lines.push(`if (${is('v')}) {\nx = ${clean}(v, r)\n${taken(index)}\n}`))
+  branches.forEach(({ clean }, index) => lines.push(`x = ${clean}(v, r)\n${taken(index)}`))
   lines.push(refused)
   return lines.join('\n')
 }

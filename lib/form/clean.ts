@@ -1,4 +1,5 @@
 import type { Checks } from './check.ts'
+import { copy } from './branches.ts'
 import type { Located } from './documents.ts'
 import { listBody } from './clean-list.ts'
 import { objectBody } from './clean-object.ts'
@@ -6,7 +7,6 @@ import { scalarValue } from './clean-scalar.ts'
 import { taggedBody, typesBody, unionBody } from './clean-union.ts'
 import { strip } from './convert.ts'
 import type { Plan, Planner } from './plan.ts'
-import { keyOf } from './plan.ts'
 import { literal, type Program } from './program.ts'
 import { BAD } from './report.ts'
 
@@ -18,13 +18,14 @@ export interface CleanerOptions {
   chosen: ReadonlySet<string>
   /** the name of the function that decodes the transforms of a node, if it has any */
   decoder: (nodes: readonly Located[]) => string | undefined
+  /** the same for what no field of the message holds: keys without a name, parts */
+  restDecoder: (nodes: readonly Located[]) => string | undefined
+  /** keep what has been cleaned for the length of a message: see `isRepeating` */
+  remembers: boolean
 }
 
-/**
- * What is cleaned: the message, whose fields have steps; a value in it; or a value that something else
- * has cleaned already, of which a branch or a condition declares a part.
- */
-export type Role = 'root' | 'value' | 'part'
+/** What is cleaned: the message, whose fields have steps, or a value in it. */
+export type Role = 'root' | 'value'
 
 /** Where a value stands while code for it is written. All are source text. */
 export interface Place {
@@ -47,8 +48,14 @@ export class Cleaner {
   readonly options: CleanerOptions
   readonly bad: string
   readonly strip: string
+  /** functions for parts of objects, by what has cleaned the object before */
+  readonly parts = new Map<string, string>()
+  /**
+   * A value is cleaned more than once: by its field, and by a branch that says more about it. In a nested
+   * schema that doubles the work with each level, unless the result of each function is kept.
+   */
+  isRepeating = false
   #names = new Map<string, string>()
-  #role: Role = 'value'
 
   constructor (program: Program, planner: Planner, checks: Checks, options: CleanerOptions) {
     this.program = program
@@ -60,18 +67,28 @@ export class Cleaner {
   }
 
   /** The name of the function that cleans a value. */
-  of (nodes: readonly Located[], role: Role = this.#role === 'part' ? 'part' : 'value'): string {
-    const key = `${keyOf(nodes)} ${role}`
+  of (nodes: readonly Located[], role: Role = 'value'): string {
+    const key = `${this.planner.identity(nodes)} ${role}`
     let name = this.#names.get(key)
     if (name === undefined) {
       name = this.program.name('clean')
       this.#names.set(key, name)
-      const outer = this.#role
-      this.#role = role
-      this.program.add(`function ${name} (v, r) {\n${this.#body(nodes, role)}\n}`)
-      this.#role = outer
+      const isKept = this.options.remembers && role === 'value'
+      if (isKept) this.#keep(name)
+      this.program.add(`function ${name}${isKept ? 'Of' : ''} (v, r) {\n${this.#body(nodes, role)}\n}`)
     }
     return name
+  }
+
+  #keep (name: string): void {
+    const memory = this.program.share(Symbol(name))
+    this.program.add(`function ${name} (v, r) {
+if (typeof v !== 'object' || v === null) return ${name}Of(v, r)
+let x = r.known(v, ${memory})
+if (x === undefined) r.know(v, ${memory}, x = ${name}Of(v, r))
+else if (x === ${this.bad}) ${this.add('""', 'invalid', 'undefined', undefined, 'undefined')}
+return x === ${this.bad} ? x : ${this.program.share(copy)}(x)
+}`)
   }
 
   #body (nodes: readonly Located[], role: Role): string {
@@ -141,7 +158,7 @@ export class Cleaner {
     ].filter((line) => line !== '').join('\n')
   }
 
-  texts ({ facts }: Plan): string {
+  texts ({ facts }: Pick<Plan, 'facts'>): string {
     return facts.texts === undefined ? 'undefined' : this.program.share(facts.texts)
   }
 
@@ -175,7 +192,7 @@ export class Cleaner {
   }
 
   /** `not` and keywords that are not ours. */
-  last (plan: Plan, v: string, path: string, fail: string): string {
+  last (plan: Pick<Plan, 'facts' | 'whole'>, v: string, path: string, fail: string): string {
     const { facts } = plan
     const texts = this.texts(plan)
     const lines: string[] = []

@@ -57,11 +57,11 @@ export function compileClean (schema: unknown, options: CompileOptions & {
   const { documents, program, checks, planner, decoders } = new Workshop(schema, options, remembers)
   const root: Located[] = [documents.root]
   if (!planner.isObject(root)) throw documents.error("a form describes an object: use Type.Object, a union or an intersection of objects, or form: 'strict'")
-  const cleaner = new Cleaner(program, planner, checks, { ...options, decoder: (nodes) => decoders.of(nodes) })
+  const cleaner = new Cleaner(program, planner, checks, { ...options, decoder: (nodes) => decoders.of(nodes), restDecoder: (nodes) => decoders.rest(nodes), remembers })
   const clean = cleaner.of(root, 'root')
   // an untagged union has been decoded as a whole
   const decode = planner.of(root).kind === 'union' ? undefined : decoders.own(root)
-  if (checks.isRecursive && !remembers) return compileClean(schema, options, true)
+  if ((checks.isRecursive || cleaner.isRepeating) && !remembers) return compileClean(schema, options, true)
   const [cleanCode, decodeCode] = program.link<Clean>([checks.started(clean), decode ?? 'undefined'])
   return { clean: cleanCode!, decode: decodeCode, fields: [...declaredKeys(documents, root, checks.isPattern)] }
 }

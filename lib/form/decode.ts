@@ -1,4 +1,5 @@
 import type { Checks } from './check.ts'
+import { partsOf } from './clean-part.ts'
 import type { Located } from './documents.ts'
 import type { Facts } from './facts.ts'
 import { keyOf, type Planner } from './plan.ts'
@@ -59,7 +60,7 @@ export class Decoders {
       name = this.#checks.program.name('decode')
       this.#names.set(key, name)
       const facts = this.#planner.facts(nodes)
-      const inside = [...this.#unions(facts), ...this.#members(facts), ...this.#items(facts)]
+      const inside = [...this.#parts(facts), ...this.#members(facts), ...this.#others(facts), ...this.#items(facts)]
       this.#checks.program.add(`function ${name} (v, r) {\nlet bad = false, mark\n${inside.join('\n')}\nif (bad) return ${this.#bad}\n${this.#own(facts)}\nreturn v\n}`)
     }
     return name
@@ -77,21 +78,47 @@ export class Decoders {
     }).filter((line) => line !== '').join('\n')
   }
 
-  #unions ({ unions }: Facts): string[] {
-    return unions.flatMap(({ branches }) => {
-      const decoders = branches.map((branch) => this.of([branch]))
-      if (decoders.every((decoder) => decoder === undefined)) return []
+  /** The transforms of a message that belong to no field of it: under keys without a name, in parts. */
+  rest (nodes: readonly Located[]): string | undefined {
+    const facts = this.#planner.facts(nodes)
+    const inside = [...this.#parts(facts), ...this.#others(facts)]
+    if (inside.length === 0) return undefined
+    const name = this.#checks.program.name('decodeRest')
+    this.#checks.program.add(`function ${name} (v, r) {\nlet bad = false\n${inside.join('\n')}\nreturn bad ? ${this.#bad} : v\n}`)
+    return name
+  }
+
+  /** Branches, sides of conditions, dependencies: which of them hold is asked before anything is decoded. */
+  #parts ({ unions, conditions, dependencies }: Facts): string[] {
+    const { program } = this.#checks
+    const questions: string[] = []
+    const answers: string[] = []
+    const is = (node: Located) => `${this.#checks.of(node)}(seen, null)`
+    const run = (nodes: readonly Located[]) => {
+      const decoder = this.of(nodes)
+      return decoder === undefined ? '' : `v = ${decoder}(v, r); if (v === ${this.#bad}) return v`
+    }
+    const choose = (question: string, cases: string[]) => {
+      if (cases.every((code) => code === '')) return
+      const name = program.name('holds')
+      questions.push(`const ${name} = ${question}`)
+      answers.push(cases.map((code, index) => `if (${name} === ${index}) { ${code} }`).join(' else '))
+    }
+    for (const { branches } of unions) {
       const tag = this.#planner.tagOf(branches)
-      if (tag !== undefined) {
-        const cases = tag.branches.map(({ value, nodes }) => {
-          const decoder = this.of(nodes)
-          return `if (${member('v', tag.key)} === ${literal(value as string)}) { ${decoder === undefined ? '' : `v = ${decoder}(v, r); if (v === ${this.#bad}) return v`} }`
-        })
-        return [`if (typeof v === 'object' && v !== null) {\n${cases.join(' else ')}\n}`]
+      if (tag === undefined) choose(branches.map((branch, index) => `${is(branch)} ? ${index} : `).join('') + '-1', branches.map((branch) => run([branch])))
+      else {
+        const key = `(typeof v === 'object' && v !== null ? ${member('v', tag.key)} : undefined)`
+        choose(tag.branches.map(({ value }, index) => `${key} === ${literal(value as string)} ? ${index} : `).join('') + '-1', tag.branches.map(({ nodes }) => run(nodes)))
       }
-      const cases = branches.map((branch, index) => `if (${this.#checks.of(branch)}(v, null)) { ${decoders[index] === undefined ? '' : `v = ${decoders[index]}(v, r); if (v === ${this.#bad}) return v`} }`)
-      return [cases.join(' else ')]
-    })
+    }
+    for (const { test, then, otherwise } of conditions) {
+      choose(`${is(test)} ? 0 : 1`, [then, otherwise].map((node) => node === undefined ? '' : run([node])))
+    }
+    for (const { key, needs } of dependencies) {
+      if (!Array.isArray(needs)) choose(`typeof seen === 'object' && seen !== null && ${member('seen', key)} !== undefined ? 0 : -1`, [run([needs])])
+    }
+    return questions.length === 0 ? [] : [`const seen = ${program.share(given)}(v)`, ...questions, ...answers]
   }
 
   #members (facts: Facts): string[] {
@@ -101,6 +128,11 @@ export class Decoders {
       if (decoder === undefined) continue
       lines.push(`if (Object.hasOwn(v, ${literal(key)})) {\n${this.#place(decoder, `v[${literal(key)}]`, literal(key))}\n}`)
     }
+    return lines.length === 0 ? [] : [`if (typeof v === 'object' && v !== null && !Array.isArray(v)) {\n${lines.join('\n')}\n}`]
+  }
+
+  #others (facts: Facts): string[] {
+    const lines: string[] = []
     for (const { properties, patterns, others } of facts.members) {
       const tests: string[] = []
       for (const { source, node } of patterns) {
@@ -158,12 +190,18 @@ export class Decoders {
     if (facts.flat.some((part) => transformOf(part) !== undefined)) return true
     const inner = [
       ...facts.fields.values(),
-      ...facts.unions.map(({ branches }) => branches),
+      partsOf(facts),
       ...facts.members.map(({ patterns, others }) => [...patterns.map((pattern) => pattern.node), ...(others === undefined ? [] : [others])]),
       ...facts.items.map(({ first, rest }) => rest === undefined || rest === false ? first : [...first, rest])
     ]
     return inner.some((parts) => this.#isIn(parts, way))
   }
+}
+
+/** An object as its parts see it: what was sent empty counts as not given. */
+function given (value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || !Object.values(value).includes('')) return value
+  return Object.fromEntries(Object.entries(value).filter(([, inner]) => inner !== ''))
 }
 
 function tryDecode (decode: (value: unknown) => unknown, value: unknown, report: Report, texts: Record<string, string> | undefined): unknown {

@@ -128,14 +128,14 @@ export function factsOf (documents: Documents, nodes: readonly Located[], isPatt
 }
 
 /** The schemas that hold for a key. */
-function nodesOf (members: readonly Members[], key: string, isPattern: (source: string, key: string) => boolean): Located[] {
+export function nodesOf (members: readonly Members[], key: string, isPattern: (source: string, key: string) => boolean): Located[] {
   const nodes: Located[] = []
   for (const { properties, patterns, others } of members) {
     const property = properties.get(key)
     const matching = patterns.filter(({ source }) => isPattern(source, key))
-    if (property !== undefined) nodes.push(property)
-    for (const { node } of matching) nodes.push(node)
-    if (property === undefined && matching.length === 0 && others !== undefined) nodes.push(others)
+    if (property !== undefined) pushNew(nodes, property)
+    for (const { node } of matching) pushNew(nodes, node)
+    if (property === undefined && matching.length === 0 && others !== undefined) pushNew(nodes, others)
   }
   return nodes
 }

@@ -1,6 +1,6 @@
 import type { Documents, Located } from './documents.ts'
 import { isEqual } from './equal.ts'
-import { factsOf, type Facts, type JsonType, type Union } from './facts.ts'
+import { factsOf, flatten, type Facts, type JsonType, type Union } from './facts.ts'
 
 export type FieldKind = 'any' | 'never' | 'null' | 'string' | 'integer' | 'number' | 'boolean' | 'tick' | 'choice' |
   'list' | 'object' | 'tagged' | 'union' | 'types'
@@ -139,6 +139,18 @@ export class Planner {
       ((kind === 'union' || kind === 'types') && branches.some((branch) => this.isText(branch, [...way, key])))
   }
 
+  /** A list whose items have no paths of their own: empty is not given. */
+  isScalarList (nodes: readonly Located[]): boolean {
+    const { kind, facts } = this.of(nodes)
+    const [items] = facts.items
+    return kind === 'list' && !(items !== undefined && items.first.length === 0 && items.rest !== undefined && items.rest !== false && this.isObject([items.rest]))
+  }
+
+  /** The same for schemas that say the same: those that only refer to others do not count. */
+  identity (nodes: readonly Located[]): string {
+    return keyOf(flatten(this.documents, nodes).filter(({ schema }) => typeof schema === 'boolean' || Reflect.ownKeys(schema).some((key) => typeof key === 'symbol' || !mute.has(key))))
+  }
+
   /** What remains of the schemas without one of their unions. */
   #beside (facts: Facts, union: Union): Located[] {
     return facts.flat.map((node) => this.documents.without(node, '$ref', 'allOf', ...(node === union.from ? [union.keyword] : [])))
@@ -209,6 +221,9 @@ export class Planner {
     return undefined
   }
 }
+
+/** keywords that say nothing about a value themselves */
+const mute = new Set(['$ref', 'allOf', '$id', '$defs', 'definitions', 'title', 'description', '$schema', '$comment'])
 
 export function keyOf (nodes: readonly Located[]): string {
   return nodes.map(({ id }) => id).join('&')
