@@ -33,5 +33,8 @@ export { ValidationError } from './form/validation-error.ts'
 export { select } from './select.ts'
 export * as errors from './errors.ts'
 export type {
-  Broker, BrokerEvents, Channel, CloseInfo, FormError, FormErrors, WsFanout, WsSocket, WsSockets, WsView, WsViewOptions, WsViews, WsViewsOptions, WsViewTypes
+  Broker, BrokerEvents, Channel, ChannelOptions, Cleaned, CloseInfo, FormError, FormErrorInput, FormErrors, FormOptions, FormResult,
+  FormSteps, PublishOptions, SubscribeOptions, Subscription, WsCodec, WsFanout, WsForm, WsFrames, WsHandler, WsMessageHandler,
+  WsOwningViewOptions, WsPreMessage, WsPreSend, WsRequest, WsSession, WsSocket, WsSocketQuery, WsSockets, WsUrl, WsUrlOptions,
+  WsUrlParam, WsView, WsViewName, WsViewOptions, WsViews, WsViewSettings, WsViewsOptions, WsViewTypes
 } from './types.ts'
