@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 
-export type UpgradeListener = (this: unknown, request: IncomingMessage, tcp: Duplex, head: Buffer) => void
+export type UpgradeListener = (request: IncomingMessage, tcp: Duplex, head: Buffer) => void
 
 /**
  * The two keys under which `@fastify/websocket` keeps an upgrade's socket and head on the raw request. They are
@@ -25,7 +25,7 @@ export function learnMarks (listener: UpgradeListener): UpgradeMarks | undefined
   // `new ServerResponse(request)` reads the method first
   const request = { get method (): never { throw stop } }
   try {
-    const result: unknown = listener.call(undefined, request as unknown as IncomingMessage, tcp as unknown as Duplex, head)
+    const result: unknown = listener(request as unknown as IncomingMessage, tcp as unknown as Duplex, head)
     Promise.resolve(result).catch(() => {})
   } catch {
     // our own `stop`, or whatever another listener makes of such a request
