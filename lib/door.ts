@@ -43,6 +43,7 @@ export class Door implements HandshakeOwner {
   #hasUnseenRoutes = false
   /** upgrade listeners of others: they get what no route has */
   #others: UpgradeListener[] = []
+  readonly #offered = new Set<OfferedUpgrade>()
   #knownServers = new WeakSet<EventEmitter>()
 
   constructor (instance: FastifyInstance, watch: Watch, limits: DoorLimits, openSockets: () => number) {
@@ -90,9 +91,14 @@ export class Door implements HandshakeOwner {
   close (): void {
     this.isClosing = true
     const { closeTimeoutMs } = this.#limits
+    const deadline = performance.now() + closeTimeoutMs
     for (const handshake of this.pending) {
       this.#watch.add(handshake, closeTimeoutMs)
-      handshake.close(new WSV_ERR_CLOSING(), performance.now() + closeTimeoutMs)
+      handshake.close(new WSV_ERR_CLOSING(), deadline)
+    }
+    for (const offered of this.#offered) {
+      this.#watch.add(offered, closeTimeoutMs)
+      offered.close(deadline)
     }
   }
 
@@ -134,12 +140,16 @@ export class Door implements HandshakeOwner {
       this.#offer(request, tcp, head)
       return
     }
-    const { handshakeTimeoutMs, closeTimeoutMs } = this.#limits
-    const timeoutMs = this.isClosing ? Math.min(handshakeTimeoutMs, closeTimeoutMs) : handshakeTimeoutMs
+    const timeoutMs = this.#timeoutMs
     const handshake = new Handshake(this, request, tcp, head, performance.now() + timeoutMs)
     this.pending.add(handshake)
     this.#watch.add(handshake, timeoutMs)
     handshake.begin()
+  }
+
+  get #timeoutMs (): number {
+    const { handshakeTimeoutMs, closeTimeoutMs } = this.#limits
+    return this.isClosing ? Math.min(handshakeTimeoutMs, closeTimeoutMs) : handshakeTimeoutMs
   }
 
   /** Also one that was added since everything was loaded: it is called after us. */
@@ -148,8 +158,11 @@ export class Door implements HandshakeOwner {
   }
 
   #offer (request: IncomingMessage, tcp: Duplex, head: Buffer): void {
-    const { handshakeTimeoutMs } = this.#limits
-    this.#watch.add(new OfferedUpgrade(tcp, performance.now() + handshakeTimeoutMs), handshakeTimeoutMs)
+    const timeoutMs = this.#timeoutMs
+    const offered = new OfferedUpgrade(tcp, performance.now() + timeoutMs)
+    this.#offered.add(offered)
+    tcp.once('close', () => { this.#offered.delete(offered) })
+    this.#watch.add(offered, timeoutMs)
     for (const listener of this.#others) listener.call(this.#server, request, tcp, head)
   }
 

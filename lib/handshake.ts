@@ -1,4 +1,4 @@
-import { ServerResponse, STATUS_CODES, type IncomingMessage } from 'node:http'
+import { IncomingMessage, ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { FastifyError } from '@fastify/error'
 import {
@@ -46,6 +46,7 @@ export class Handshake implements Watched {
     this.isWebSocket = request.httpVersion !== '1.0' && websocketPattern.test(request.headers.upgrade ?? '')
     // Node has taken its own listeners off before it emits 'upgrade'
     tcp.on('error', destroyThis)
+    tcp.once('end', this.#onTcpEnd)
     tcp.once('close', this.#onTcpClose)
   }
 
@@ -127,6 +128,7 @@ export class Handshake implements Watched {
 
   /** The TCP socket is somebody else's now. */
   handOver (): void {
+    this.tcp.off('end', this.#onTcpEnd)
     this.tcp.off('close', this.#onTcpClose)
     this.response?.off('finish', this.#onAnswered)
     this.request[kHandshake] = undefined
@@ -175,10 +177,15 @@ export class Handshake implements Watched {
     return this.#owner.refusal()
   }
 
+  /** The client leaves, and needs no answer; the HTTP server of Node would do the same. */
+  #onTcpEnd = (): void => {
+    if (this.isPending) this.tcp.destroy()
+  }
+
   #onTcpClose = (): void => {
     this.#owner.ended(this)
-    // as Node does for a request that is no upgrade: Fastify runs onRequestAbort
-    if (this.response?.writableEnded === false) this.request.destroy()
+    // as Node does for a request that is no upgrade: Fastify runs onRequestAbort; `injectWS` makes a request that is none
+    if (this.response?.writableEnded === false && this.request instanceof IncomingMessage) this.request.destroy()
   }
 
   #onAnswered = (): void => {

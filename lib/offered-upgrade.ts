@@ -8,22 +8,27 @@ import type { Watched } from './watch.ts'
  * it; what nobody has written to by the deadline is destroyed.
  */
 export class OfferedUpgrade implements Watched {
-  #tcp: Duplex
+  readonly tcp: Duplex
   #deadline: number
   #written: number
 
   constructor (tcp: Duplex, deadline: number) {
-    this.#tcp = tcp
+    this.tcp = tcp
     this.#deadline = deadline
     this.#written = bytesWrittenTo(tcp)
     // Node has taken its own listener off: a reset would end the process
     tcp.on('error', destroyThis)
   }
 
+  /** The server closes. */
+  close (deadline: number): void {
+    this.#deadline = Math.min(this.#deadline, deadline)
+  }
+
   tick (now: number): boolean {
-    if (this.#tcp.destroyed || bytesWrittenTo(this.#tcp) !== this.#written) return false
+    if (this.tcp.destroyed || bytesWrittenTo(this.tcp) !== this.#written) return false
     if (now < this.#deadline) return true
-    this.#tcp.destroy()
+    this.tcp.destroy()
     return false
   }
 }

@@ -107,7 +107,7 @@ export interface ViewOptions extends ViewDefaults, FormSteps {
   messageSchema: Record<string, unknown> | undefined
   replySchema: Record<string, unknown> | undefined
   frames: Frames
-  data: ((request: FastifyRequest) => unknown) | undefined
+  data: ((this: FastifyInstance, request: FastifyRequest) => unknown) | undefined
   onOpen: ((this: FastifyInstance, socket: AnySocket) => unknown) | undefined
   /** one handler, or one per tag */
   onMessage: MessageHandler | Readonly<Record<string, MessageHandler>> | undefined

@@ -79,7 +79,7 @@ function answerPlain (view: View, request: FastifyRequest, reply: FastifyReply):
 
 function factsOf (view: View, state: ServerState, request: FastifyRequest): Accepted | Promise<Accepted> {
   const user = state.options.userOf?.(request)
-  const data = view.options.data?.(request)
+  const data = view.options.data?.call(view.instance, request)
   if (!isPromise(user) && !isPromise(data)) return { user: user ?? undefined, data }
   return Promise.all([user, data]).then(([user, data]) => ({ user: user ?? undefined, data }))
 }
@@ -130,6 +130,8 @@ function headersOf (reply: FastifyReply): string[] {
         validateHeaderName(name)
         validateHeaderValue(name, text)
       } catch (error) {
+        // or the answer that tells of it could not be written either
+        reply.removeHeader(name)
         throw Object.assign(new WSV_ERR_HANDSHAKE_HEADER(name), { cause: error })
       }
       lines.push(`${name}: ${text}`)

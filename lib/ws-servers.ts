@@ -45,9 +45,12 @@ export class WsServers {
       extensions = lines.find((line) => line.startsWith('Sec-WebSocket-Extensions:')) ?? ''
       lines.push(...handshake.headers)
       handshake.detach()
+      // Latin-1, as Node writes headers (`injectWS` has a stream that knows the old name only); `ws` leaves it to the stream
+      handshake.tcp.setDefaultEncoding('binary')
     }
     server.once('headers', onHeaders)
     server.handleUpgrade(handshake.request, handshake.tcp, handshake.head, (raw) => {
+      handshake.tcp.setDefaultEncoding('utf8')
       opened({
         raw: raw as ViewWebSocket,
         tcp: handshake.tcp,
