@@ -487,14 +487,18 @@ t.test('the deadline counts while an onSend hook hangs, and nothing happens when
 t.test('past maxConnections a handshake gets 503 before any hook, pending ones count', async (t) => {
   const app = buildApp(t)
   let hooks = 0
-  app.addHook('onRequest', async () => { hooks++ })
+  let whenHung = (): void => {}
+  app.addHook('onRequest', async (request) => {
+    hooks++
+    if (request.url === '/ws/hung') setImmediate(whenHung)
+  })
   await app.register(wsViews, { prefix: '/ws', views: usualViews, maxConnections: 2 })
   const port = await listen(app)
   const open = await rawClient(port, '/ws/chat', { t })
   const pending = connect(port, '127.0.0.1')
   t.teardown(() => pending.destroy())
   pending.write(upgrade('/ws/hung'))
-  await once(app.server, 'upgrade')
+  await new Promise<void>((resolve) => { whenHung = resolve })
   hooks = 0
 
   const answer = await answerTo(port, upgrade('/ws/chat'))
@@ -563,6 +567,7 @@ t.test('app.close()', async (t) => {
     const app = buildApp(t)
     const page = 'x'.repeat(16 * 1024 * 1024)
     app.setNotFoundHandler((_request, reply) => { reply.code(404).send(page) })
+    const whenRefusing = whenHandling(app, '/nowhere')
     await app.register(wsViews, { views: usualViews, handshakeTimeoutMs: 1_000_000, closeTimeoutMs: 20 })
     const port = await listen(app)
     const tcp = connect(port, '127.0.0.1')
@@ -570,8 +575,19 @@ t.test('app.close()', async (t) => {
     tcp.on('error', () => {})
     tcp.pause()
     tcp.write(upgrade('/nowhere'))
-    await once(app.server, 'upgrade')
-    await nextTurn()
+    await whenRefusing
+    await app.close()
+  })
+
+  await t.test('waits no longer than closeTimeoutMs for an upgrade that nobody has taken', async (t) => {
+    const app = buildApp(t)
+    const whenOffered = new Promise<void>((resolve) => { app.server.on('upgrade', () => { setImmediate(resolve) }) })
+    await app.register(wsViews, { views: usualViews, handshakeTimeoutMs: 1_000_000, closeTimeoutMs: 20 })
+    const port = await listen(app)
+    const tcp = connect(port, '127.0.0.1')
+    t.teardown(() => tcp.destroy())
+    tcp.write(upgrade('/nowhere'))
+    await whenOffered
     await app.close()
   })
 })
