@@ -39,7 +39,7 @@ t.test('an error of a source is thrown once, and the others are released', async
   let errors = 0
   await t.rejects(async () => {
     try {
-      for await (const _ of select({ endless: endless(), broken: broken() }));
+      for await (const [source] of select({ endless: endless(), broken: broken() })) t.type(source, 'string')
     } catch (error) {
       errors++
       throw error
@@ -53,10 +53,9 @@ t.test('what was read when the loop was left comes first in the next select', as
   const a = count(3)
   const b = count(3)
   const got: unknown[] = []
-  for await (const pair of select({ a, b })) {
-    got.push(pair.join(''))
-    break
-  }
+  const left = select({ a, b })
+  got.push((await left.next()).value!.join(''))
+  await left.return()
   for await (const pair of select({ a, b })) got.push(pair.join(''))
   t.strictSame(got.sort(), ['a1', 'a2', 'a3', 'b1', 'b2', 'b3'])
 })
