@@ -25,5 +25,8 @@ function isAllowed (origin: string, request: FastifyRequest, origins: Exclude<Or
 /** The port counts, the scheme does not: it may be a proxy that speaks TLS. */
 function isSameHost (origin: string, request: FastifyRequest): boolean {
   const ours = `${request.protocol}://${request.host}`
-  return URL.canParse(origin) && URL.canParse(ours) && new URL(origin).host === new URL(ours).host
+  return originPattern.test(origin) && URL.canParse(origin) && URL.canParse(ours) && new URL(origin).host === new URL(ours).host
 }
+
+/** A scheme, a host, perhaps a port (RFC 6454 §6.2): what URL reads besides was not sent by a browser. */
+const originPattern = /^[a-z][a-z0-9+.-]*:\/\/[^/?#@\s]+$/i
