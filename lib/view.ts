@@ -10,7 +10,6 @@ import {
 import type { MessageHandler, ViewOptions } from './options.ts'
 import { Payload } from './payload.ts'
 import { isPromise, type Socket } from './socket.ts'
-import { tagOf } from './tag.ts'
 import type { FormErrors } from './types.ts'
 import type { WsHooks } from './ws-hooks.ts'
 
@@ -75,7 +74,7 @@ export class View {
     this.#takesRef = hasFields && options.refKey !== false
     const isDropped = options.hasForm && options.form === 'form' && options.unknownKeys === 'drop' && isClosed(options.messageSchema)
     this.#stripsRef = this.#takesRef && !isDropped && !this.#form.declares(options.refKey as string)
-    if (typeof options.onMessage === 'object') this.#readHandlers(options.onMessage, app)
+    if (typeof options.onMessage === 'object') this.#readHandlers(options.onMessage, this.#form)
   }
 
   // ---------- in
@@ -251,7 +250,9 @@ export class View {
   #dispatch (socket: Socket, { message, ref }: Checked): void | Promise<void> {
     // a step may close the socket instead of throwing
     if (socket.hasClosed) return
-    const handler = this.#handler ?? this.#handlers!.get((message as Record<string, unknown>)[this.#tag])!
+    const handler = this.#handler ?? this.#handlers!.get((message as Record<string, unknown>)[this.#tag])
+    // in strict mode a schema may let a message without a tag pass
+    if (handler === undefined) return this.invalid(socket, this.#form!.error(this.#tag, 'required', undefined, socket.formContext), ref, message)
     try {
       const reply = handler.call(this.instance, socket, message)
       if (isPromise(reply)) {
@@ -348,10 +349,9 @@ export class View {
     socket.refuse()
   }
 
-  #readHandlers (table: Readonly<Record<string, MessageHandler>>, app: ViewApp): void {
-    const tag = tagOf(this.options.messageSchema, app.schemas)
+  #readHandlers (table: Readonly<Record<string, MessageHandler>>, { tag }: Form): void {
     if (tag === undefined) {
-      throw new WSV_ERR_VIEW_INVALID(this.name, "onMessage is a table, so messageSchema must be a union of objects that share a 'const' property")
+      throw new WSV_ERR_VIEW_INVALID(this.name, "onMessage is a table, so messageSchema must be a union of objects that one property tells apart: a 'const' or 'enum' of its own in each")
     }
     const missing = tag.values.filter((value) => !Object.hasOwn(table, String(value)))
     const unknown = Object.keys(table).filter((key) => !tag.values.some((value) => String(value) === key))

@@ -5,7 +5,7 @@ import { Documents, type Located } from './documents.ts'
 import { declaredKeys } from './facts.ts'
 import { Foreign, type Compile } from './foreign.ts'
 import { Patterns } from './patterns.ts'
-import { Planner } from './plan.ts'
+import { Planner, type Tag } from './plan.ts'
 import { Program } from './program.ts'
 import type { Report } from './report.ts'
 
@@ -25,6 +25,7 @@ export interface FormCode {
   decode: Clean | undefined
   /** the declared fields, in the schema's order */
   fields: readonly string[]
+  tag: Tag | undefined
 }
 
 /** What is shared by everything that is compiled from one schema. */
@@ -63,13 +64,14 @@ export function compileClean (schema: unknown, options: CompileOptions & {
   const decode = planner.of(root).kind === 'union' ? undefined : decoders.own(root)
   if ((checks.isRecursive || cleaner.isRepeating) && !remembers) return compileClean(schema, options, true)
   const [cleanCode, decodeCode] = program.link<Clean>([checks.started(clean), decode ?? 'undefined'])
-  return { clean: cleanCode!, decode: decodeCode, fields: [...declaredKeys(documents, root, checks.isPattern)] }
+  return { clean: cleanCode!, decode: decodeCode, fields: [...declaredKeys(documents, root, checks.isPattern)], tag: planner.tag(root) }
 }
 
 export interface StrictCode {
   check: Check
   decode: Clean | undefined
   fields: readonly string[]
+  tag: Tag | undefined
 }
 
 /** Compile a plain draft-07 check. */
@@ -80,5 +82,5 @@ export function compileStrict (schema: unknown, options: CompileOptions, remembe
   const decode = decoders.of([documents.root])
   if (checks.isRecursive && !remembers) return compileStrict(schema, options, true)
   const [checkCode, decodeCode] = program.link<Check & Clean>([checks.started(check), decode ?? 'undefined'])
-  return { check: checkCode!, decode: decodeCode, fields: workshop.fields }
+  return { check: checkCode!, decode: decodeCode, fields: workshop.fields, tag: workshop.planner.tag([documents.root]) }
 }

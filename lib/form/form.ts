@@ -3,6 +3,7 @@ import type { FormErrors, FormResult, WsSocket } from '../types.ts'
 import { compileClean, type Clean } from './compile.ts'
 import type { Compile } from './foreign.ts'
 import { isUnsafe } from './inspect.ts'
+import type { Tag } from './plan.ts'
 import { BAD, Report, type Wording } from './report.ts'
 import { StepRun, type Steps } from './steps.ts'
 import { strictJudge } from './strict.ts'
@@ -45,6 +46,8 @@ export interface FormContext {
 
 /** A compiled form. */
 export interface Form {
+  /** what a table of handlers dispatches by; undefined where the message is no union that has it */
+  readonly tag: Tag | undefined
   /** Is this a declared key of the message? */
   declares (key: string): boolean
   /**
@@ -102,6 +105,8 @@ abstract class Reporter {
 
 /** A view that takes anything: values pass as they came. */
 class OpenForm extends Reporter implements Form {
+  readonly tag = undefined
+
   declares (): boolean {
     return false
   }
@@ -112,6 +117,7 @@ class OpenForm extends Reporter implements Form {
 }
 
 class CompiledForm extends Reporter implements Form {
+  readonly tag: Tag | undefined
   #clean: Clean
   #decode: Clean | undefined
   #fields: readonly string[]
@@ -129,6 +135,7 @@ class CompiledForm extends Reporter implements Form {
     this.#clean = code.clean
     this.#decode = code.decode
     this.#fields = code.fields
+    this.tag = code.tag
     this.ranks = new Map(code.fields.map((field, index) => [field, index]))
     this.#steps = choices ?? validators ?? cleanFields ?? clean ? { choices, validators, cleanFields, clean } : undefined
     this.#maxDepth = maxDepth

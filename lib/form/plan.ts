@@ -23,6 +23,9 @@ export interface Plan {
   whole: boolean
 }
 
+/** The property that tells the messages of a tagged union apart, and all its values. */
+export interface Tag { key: string, values: (string | number | boolean)[] }
+
 /** Decides how the form treats a value, from what the schemas say about it. */
 export class Planner {
   readonly documents: Documents
@@ -115,6 +118,13 @@ export class Planner {
     return { ...plan, kind: 'types', branches, nullable, unions: [] }
   }
 
+  /** The tag of a message, if it is a union with one; not where a value of it could be no key of a table. */
+  tag (nodes: readonly Located[]): Tag | undefined {
+    const { tag } = this.of(nodes)
+    const values = tag?.branches.map(({ value }) => value)
+    return tag !== undefined && values!.every((value) => value !== null && typeof value !== 'object') ? { key: tag.key, values: values as Tag['values'] } : undefined
+  }
+
   /** Is every value of it an object? */
   isObject (nodes: readonly Located[], way: string[] = []): boolean {
     const key = keyOf(nodes)
@@ -148,7 +158,7 @@ export class Planner {
 
   /** The same for schemas that say the same: those that only refer to others do not count. */
   identity (nodes: readonly Located[]): string {
-    return keyOf(flatten(this.documents, nodes).filter(({ schema }) => typeof schema === 'boolean' || Reflect.ownKeys(schema).some((key) => typeof key === 'symbol' || !mute.has(key))))
+    return keyOf(flatten(this.documents, nodes).filter(({ schema }) => typeof schema === 'boolean' || Reflect.ownKeys(schema).some((key) => !isMute(key))))
   }
 
   /** What remains of the schemas without one of their unions. */
@@ -164,7 +174,7 @@ export class Planner {
       const [inner] = facts.unions
       if (way.includes(branch)) throw this.documents.error('a union leads back to itself')
       const isPure = facts.unions.length === 1 && inner!.keyword === union.keyword && facts.flat.every(({ schema }) =>
-        typeof schema === 'object' && Reflect.ownKeys(schema).every((key) => typeof key === 'string' && [inner!.keyword, '$ref', '$id', 'title', 'description', '$defs', 'definitions'].includes(key)))
+        typeof schema === 'object' && Reflect.ownKeys(schema).every((key) => key === inner!.keyword || (isMute(key) && key !== 'allOf')))
       return isPure ? this.#open(inner!, [...way, branch]) : [branch]
     })
   }
@@ -224,6 +234,11 @@ export class Planner {
 
 /** keywords that say nothing about a value themselves */
 const mute = new Set(['$ref', 'allOf', '$id', '$defs', 'definitions', 'title', 'description', '$schema', '$comment'])
+
+/** TypeBox's symbols say nothing either, but for a transform. */
+function isMute (key: string | symbol): boolean {
+  return typeof key === 'symbol' ? key !== Symbol.for('TypeBox.Transform') : mute.has(key)
+}
 
 export function keyOf (nodes: readonly Located[]): string {
   return nodes.map(({ id }) => id).join('&')

@@ -27,10 +27,11 @@ export function compileCheck (schema: unknown, app: FormApp): (value: unknown) =
  * @param isCustom - the server's own validator compiler judges
  */
 export function strictJudge (schema: unknown, options: CompileOptions, isCustom: boolean): FormCode {
-  const { check, decode, fields } = compileStrict(schema, options)
+  const { check, decode, fields, tag } = compileStrict(schema, options)
   const judge = isCustom && options.compile !== undefined ? customJudge(options.compile(schema)) : check
   return {
     fields,
+    tag,
     decode: undefined,
     clean (input, report) {
       const copied = copy(input)
