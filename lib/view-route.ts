@@ -4,6 +4,7 @@ import { WSV_ERR_CLOSING, WSV_ERR_HANDSHAKE_HEADER, WSV_ERR_UPGRADE_REQUIRED } f
 import { checkOrigin } from './origin.ts'
 import type { ServerState } from './server-state.ts'
 import { isPromise, Socket } from './socket.ts'
+import type { DeclaredView } from './types.ts'
 import { kHandshake, kRouteKind, kView } from './symbols.ts'
 import type { View } from './view.ts'
 
@@ -35,6 +36,13 @@ export function viewRoute (view: View, state: ServerState, route: Record<string,
       querystring: schema.querystring ?? { type: 'object' },
       response: { 101: { type: 'null' }, ...schema.response as object }
     },
+    wsView: {
+      name: options.name === undefined ? undefined : view.name,
+      messageSchema: options.messageSchema,
+      replySchema: options.replySchema,
+      frames: options.frames,
+      subprotocols: options.subprotocols
+    } satisfies DeclaredView,
     config: { ...route.config as object, [kRouteKind]: 'view', [kView]: view },
     onRequest: [
       async (request: FastifyRequest) => {

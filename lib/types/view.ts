@@ -38,8 +38,8 @@ type RouteOptionsOf<Url extends string, Schema> = Pick<RouteShorthandOptions<
 
 interface WsViewBase<Url extends string, Name extends string, MessageSchema, ReplySchema, Frames, Schema, Data, Socket, Message>
   extends RouteOptionsOf<Url, Schema>, FormSteps<Message>, WsViewSettings {
-  /** Unique in the server, together with its namespace; `wsUrl`, logs and documents use it. */
-  name: Name
+  /** Unique in the server, together with its namespace; `wsUrl`, logs and documents use it. A view without one goes by its URL in the logs. */
+  name?: Name
   /** What a client may send. Required for a JSON view that takes messages; `Type.Unknown()` or `{}` takes anything, as it came. */
   messageSchema?: MessageSchema
   /** What the view itself sends: `socket.send` and what `onMessage` returns. Undeclared properties are left out. */
@@ -152,7 +152,7 @@ export interface DeclareView {
 /** `routeOptions.wsView` in Fastify's `onRoute`: a view as it will run. */
 export interface DeclaredView {
   /** with its namespace */
-  readonly name: string
+  readonly name: string | undefined
   readonly messageSchema: object | undefined
   readonly replySchema: object | undefined
   readonly frames: WsFrames
