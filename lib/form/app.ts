@@ -1,5 +1,8 @@
 import type { FastifyInstance } from 'fastify'
+import type { Compile } from './foreign.ts'
 import type { FormApp } from './form.ts'
+
+type Validate = ((value: unknown) => unknown) & { errors?: unknown }
 
 /**
  * What a form borrows from an instance: its schemas, and its validator compiler for what our own does not know.
@@ -14,11 +17,15 @@ export function formAppOf (instance: FastifyInstance | undefined, name: string):
   return {
     ...app,
     compile (schema) {
-      const validate = compiler({ schema, method: 'GET', url: '', httpPart: 'body' }) as (value: unknown) => unknown
-      return (value) => {
+      const validate = compiler({ schema, method: 'GET', url: '', httpPart: 'body' }) as Validate
+      const check: ReturnType<Compile> = (value) => {
         const answer = validate(value)
-        return answer === true || (typeof answer === 'object' && answer !== null && !(answer as { error?: unknown }).error)
+        // as Fastify reads it
+        const isGood = answer !== false && !(typeof answer === 'object' && answer !== null && (answer as { error?: unknown }).error)
+        check.errors = isGood ? undefined : validate.errors
+        return isGood
       }
+      return check
     }
   }
 }

@@ -1,7 +1,8 @@
 import { WSV_ERR_SCHEMA_INVALID } from '../errors.ts'
 import { formats, moreFormats, numberFormats } from './formats.ts'
 
-export type Compile = (schema: unknown) => (value: unknown) => boolean
+/** A check, and Ajv's errors of its last value. */
+export type Compile = (schema: unknown) => ((value: unknown) => boolean) & { errors?: unknown }
 
 /**
  * Formats and keywords that are not ours: asked of the server's own validator compiler, one at a time,

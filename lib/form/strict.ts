@@ -1,6 +1,8 @@
 import type { FormErrors } from '../types.ts'
 import { addAjvErrors, type AjvError } from './ajv-errors.ts'
-import { compileStrict, type CompileOptions, type FormCode } from './compile.ts'
+import { copy } from './branches.ts'
+import { compileStrict, type CompileOptions, type FormCode, type StrictCode } from './compile.ts'
+import type { Compile } from './foreign.ts'
 import type { FormApp } from './form.ts'
 import { BAD, Report } from './report.ts'
 
@@ -27,8 +29,9 @@ export function compileCheck (schema: unknown, app: FormApp): (value: unknown) =
  * @param isCustom - the server's own validator compiler judges
  */
 export function strictJudge (schema: unknown, options: CompileOptions, isCustom: boolean): FormCode {
-  const { check, decode, fields, tag } = compileStrict(schema, options)
-  const judge = isCustom && options.compile !== undefined ? customJudge(options.compile(schema)) : check
+  const custom = isCustom && options.compile !== undefined ? customJudge(options.compile(schema)) : undefined
+  const { check, decode, fields, tag } = custom === undefined ? compileStrict(schema, options) : readable(schema, options)
+  const judge = custom ?? check
   return {
     fields,
     tag,
@@ -56,20 +59,21 @@ export function strictJudge (schema: unknown, options: CompileOptions, isCustom:
   }
 }
 
-function customJudge (validate: ((value: unknown) => boolean) & { errors?: unknown }): (value: unknown, report: Report | null) => boolean {
+/** What can be read of a schema that another compiler judges: it need not be JSON Schema. */
+function readable (schema: unknown, options: CompileOptions): StrictCode {
+  try {
+    return compileStrict(schema, { ...options, unsafePatterns: true })
+  } catch {
+    // the compiler that judges has taken it
+    return { check: () => true, decode: undefined, fields: [], tag: undefined }
+  }
+}
+
+function customJudge (validate: ReturnType<Compile>): (value: unknown, report: Report | null) => boolean {
   return (value, report) => {
     // it may coerce, fill in and remove: it gets a copy of its own
     if (validate(copy(value))) return true
     if (report !== null && Array.isArray(validate.errors)) addAjvErrors(report, validate.errors as AjvError[])
     return false
   }
-}
-
-/** A copy of what JSON can hold. */
-function copy (value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value
-  if (Array.isArray(value)) return value.map(copy)
-  const out: Record<string, unknown> = {}
-  for (const key of Object.keys(value)) out[key] = copy((value as Record<string, unknown>)[key])
-  return out
 }
