@@ -62,6 +62,7 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
   #closeWhenIdle: CloseInfo | undefined
   #lastSeen: number
   #pingedAt: number | undefined
+  #bytesWhenPinged = 0
   #pausedAt: number | undefined
   #handledWhenPaused = 0
   #formContext: FormContext | undefined
@@ -339,9 +340,14 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
         this.close(closeCodes.TRY_AGAIN_LATER, 'overloaded')
       }
     } else if (this.#pingedAt !== undefined) {
-      if (now - this.#pingedAt > heartbeat.timeoutMs) this.terminate()
+      if (now - this.#pingedAt > heartbeat.timeoutMs) {
+        // within a long frame there is no place for a pong
+        if (this.#bytesRead === this.#bytesWhenPinged) this.terminate()
+        else this.seen()
+      }
     } else if (now - this.#lastSeen >= heartbeat.intervalMs) {
       this.#pingedAt = now
+      this.#bytesWhenPinged = this.#bytesRead
       this.raw.ping()
     }
     return true
@@ -351,6 +357,10 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
   seen (): void {
     this.#lastSeen = this.#home.watch.now
     this.#pingedAt = undefined
+  }
+
+  get #bytesRead (): number {
+    return this.request.raw.socket.bytesRead
   }
 
   slow (): void {

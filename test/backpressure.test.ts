@@ -12,7 +12,8 @@ const Numbered = Type.Object({ n: Type.Integer(), padding: Type.Optional(Type.St
 
 /** As `startViews`, with the server's end of each TCP connection in the order in which they came. */
 async function start (t: Parameters<typeof startViews>[0], views: WsViews, options: WsViewsOptions = {}) {
-  const { app, port } = await startViews(t, views, options)
+  // a closing handshake that does not end would be waited for
+  const { app, port } = await startViews(t, views, { closeTimeoutMs: 600_000, ...options })
   const connections: TcpSocket[] = []
   app.server.on('connection', tcp => { connections.push(tcp) })
   return { app, connections, connect: (path: string) => rawClient(port, path, { t }) }
@@ -279,6 +280,23 @@ t.test('heartbeat: a client that does not answer is terminated, one that lives i
   ])
   const closes = await infos.until(4)
   t.same(closes.find(([name]) => name === 'silent'), ['silent', { code: 1006, reason: '' }])
+})
+
+t.test('heartbeat: bytes of a message that is not whole yet are a sign of life', async t => {
+  const got = deferred<number>()
+  const { connect } = await start(t, async ws => {
+    ws.wsView('/upload', { name: 'upload', frames: 'binary', heartbeat: { intervalMs: 30, timeoutMs: 60 }, onMessage (socket, bytes) { got.resolve(bytes.length) } })
+  })
+  const client = await connect('/ws/upload')
+  const frame = clientFrame({ opcode: 2, payload: Buffer.alloc(60_000) })
+  // within a frame there is no place for a pong
+  for (let i = 0; i < 6; i++) {
+    client.sendRaw(frame.subarray(i * 10_000, (i + 1) * 10_000))
+    await client.nextPing()
+  }
+  client.sendRaw(frame.subarray(60_000))
+  t.equal(await got.promise, 60_000)
+  t.same(await leave(client), { code: 1000, reason: '' })
 })
 
 t.test('heartbeat: when it is we who were away, the clients have their say first', async t => {

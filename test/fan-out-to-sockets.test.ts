@@ -322,11 +322,18 @@ t.test('a binary channel comes in binary frames, whatever the view speaks', asyn
   }
 })
 
-t.test('a JSON channel comes as its JSON text; through a codec it is the codec\'s', async t => {
+t.test('a JSON channel comes as its JSON text; through a codec it is the codec\'s, made once', async t => {
+  let serialized = 0
   const { app, connect } = await start(t, async ws => {
     ws.wsView('/v', {
       name: 'v',
-      frames: { parse: String, serialize: (message: unknown) => Buffer.from(`<${JSON.stringify(message)}>`) },
+      frames: {
+        parse: String,
+        serialize (message: unknown) {
+          serialized++
+          return Buffer.from(`<${JSON.stringify(message)}>`)
+        }
+      },
       async onOpen (socket) { await socket.subscribe('news'); socket.send('ready') }
     })
     ws.wsView('/text', { name: 'text', frames: 'text', async onOpen (socket) { await socket.subscribe('news'); socket.send('ready') } })
@@ -334,8 +341,10 @@ t.test('a JSON channel comes as its JSON text; through a codec it is the codec\'
   const codec = [await connect(), await connect()]
   const text = await rawClient(codec[0]!.tcp.remotePort!, '/ws/text', { t })
   for (const client of [...codec, text]) await client.next()
+  serialized = 0
   await app.wsFanout.publish('news', { a: ['é'] })
   for (const client of codec) t.match(await client.next(), { data: Buffer.from('<{"a":["é"]}>'), isBinary: true })
+  t.equal(serialized, 1)
   t.match(await text.next(), { data: '{"a":["é"]}', isBinary: false })
   for (const client of [...codec, text]) await leave(client)
 })

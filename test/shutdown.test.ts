@@ -128,6 +128,7 @@ t.test('busy sockets get 1001 after their handler has replied; what waits is dro
       // a pong of the second connection: the server has turned over, and is up to answer
       t.equal((await refusal(rawClient(port, '/ws/v', { t }))).statusCode, 503)
       t.equal(socket!.signal.aborted, false)
+      t.equal(socket!.raw.isPaused, true, 'reading has stopped')
       t.equal(client.reader.close, undefined)
       gate.resolve()
       for (let n = 0; n < running; n++) t.equal((await client.next()).data, `"${n} done"`)
