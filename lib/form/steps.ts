@@ -42,6 +42,8 @@ export class StepRun implements FormState, FieldSteps {
   #errors: () => FormErrors
   #cleaned: Message | undefined
   #choices = new Map<string, Choices>()
+  /** fields whose choices were not given but refused */
+  #unchosen = new Set<string>()
   #waiting: Promise<unknown>[] = []
 
   constructor (steps: Steps, fields: readonly string[], report: Report, input: unknown, socket: WsSocket<any, any, any> | undefined, errors: () => FormErrors) {
@@ -82,14 +84,38 @@ export class StepRun implements FormState, FieldSteps {
 
   /** Ask the choices of the fields that came; the values may come later. */
   choicesReady (): Promise<unknown> | undefined {
+    const { choices } = this.#steps
+    if (choices === undefined || typeof this.#input !== 'object' || this.#input === null) return undefined
     const waiting: Promise<unknown>[] = []
-    for (const [field, values] of Object.entries(this.#steps.choices ?? {})) {
-      if (typeof this.#input !== 'object' || this.#input === null || !Object.hasOwn(this.#input, field)) continue
-      const answer = values(this)
-      if (isThenable(answer)) waiting.push(Promise.resolve(answer).then((later) => this.#setChoices(field, later)))
-      else this.#setChoices(field, answer)
+    for (const field of Object.keys(choices)) {
+      if (valueAt(this.#input as Message, field) === undefined) continue
+      const asked = this.#askChoices(field, choices[field]!)
+      if (asked === undefined) continue
+      // the next step may throw before this one is waited for
+      asked.catch(() => {})
+      waiting.push(asked)
     }
     return waiting.length === 0 ? undefined : Promise.all(waiting)
+  }
+
+  #askChoices (field: string, values: (form: FormState) => unknown): Promise<unknown> | undefined {
+    // none until they have come
+    this.#choices.set(field, new Choices([]))
+    try {
+      const answer = values(this)
+      if (isThenable(answer)) {
+        return Promise.resolve(answer).then((later) => this.#setChoices(field, later)).catch((error: unknown) => this.#refuseChoices(field, error))
+      }
+      this.#setChoices(field, answer)
+    } catch (error) {
+      this.#refuseChoices(field, error)
+    }
+    return undefined
+  }
+
+  #refuseChoices (field: string, error: unknown): void {
+    this.#unchosen.add(field)
+    this.#refuse(field, error)
   }
 
   #setChoices (field: string, values: unknown): void {
@@ -97,12 +123,15 @@ export class StepRun implements FormState, FieldSteps {
   }
 
   choose (field: string, value: unknown): unknown {
-    const choices = this.#choices.get(field) ?? new Choices([])
+    const choices = this.#choices.get(field)
+    // nothing came: it is the default, which is good
+    if (choices === undefined) return value
     const picked = Array.isArray(value)
       ? value.map((item) => choices.pick(item, BAD))
       : choices.pick(value, BAD)
     if (picked !== BAD && !(Array.isArray(picked) && picked.includes(BAD))) return picked
-    this.#report.add(field, 'invalid_choice', undefined, undefined, undefined)
+    // unless the step that gives the choices has refused the field itself
+    if (!this.#unchosen.has(field)) this.#report.add(field, 'invalid_choice', undefined, undefined, undefined)
     return BAD
   }
 
@@ -230,4 +259,9 @@ export class StepRun implements FormState, FieldSteps {
 
 function isThenable (value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+}
+
+/** A member as the form reads it. */
+function valueAt (message: Message, key: string): unknown {
+  return key in Object.prototype && !Object.hasOwn(message, key) ? undefined : message[key]
 }
