@@ -33,7 +33,8 @@ export function viewRoute (view: View, state: ServerState, route: Record<string,
     schema: {
       ...schema,
       // what Fastify builds its compilers for: ours are used when the server gets ready
-      querystring: schema.querystring ?? { type: 'object' },
+      // (a validator compiler of the application's own may know no JSON Schema: it is there already)
+      querystring: schema.querystring ?? ((view.instance.validatorCompiler as unknown) === undefined ? { type: 'object' } : undefined),
       response: { 101: { type: 'null' }, ...schema.response as object }
     },
     wsView: {

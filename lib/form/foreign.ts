@@ -28,7 +28,7 @@ export class Foreign {
     if (Object.hasOwn(numberFormats, name)) return undefined
     if (this.#compile !== undefined) return this.#ask({ type: 'string', format: name })
     if (Object.hasOwn(moreFormats, name)) return moreFormats[name]
-    throw new WSV_ERR_SCHEMA_INVALID(this.#view, `the format '${name}' is unknown`)
+    throw new WSV_ERR_SCHEMA_INVALID(this.#view, `the format '${name}' is unknown, and there is no validator compiler of an application to ask (Fastify makes one for the first route with a schema)`)
   }
 
   /** The check of a keyword; undefined where there is no server to ask: draft-07 ignores keywords it does not know. */
