@@ -1,5 +1,6 @@
 import { IncomingMessage, ServerResponse, STATUS_CODES } from 'node:http'
-import type { Duplex } from 'node:stream'
+import { Socket as TcpSocket } from 'node:net'
+import { finished, type Duplex } from 'node:stream'
 import type { FastifyError } from '@fastify/error'
 import {
   WSV_ERR_KEY_INVALID, WSV_ERR_METHOD_NOT_ALLOWED, WSV_ERR_UPGRADE_WITH_BODY, WSV_ERR_VERSION_UNSUPPORTED
@@ -138,7 +139,9 @@ export class Handshake implements Watched {
   /** The WebSocket is open: the response is done, with status 101. */
   complete (): void {
     this.handOver()
-    const { response } = this
+    // the stream of `injectWS` does not close by itself when both sides have ended
+    const { response, tcp } = this
+    if (!(tcp instanceof TcpSocket)) finished(tcp, () => { tcp.destroy() })
     if (response === undefined) return
     response.statusCode = 101
     // Fastify runs onResponse, and logs the request, on 'finish'

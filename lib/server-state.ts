@@ -29,6 +29,7 @@ export class ServerState {
   readonly wsServers: WsServers
   readonly fanOut: FanOut
   readonly door: Door
+  #closing: Promise<void> | undefined
 
   /**
    * The state of the instance's server; the first registration makes it.
@@ -69,7 +70,12 @@ export class ServerState {
     if (serve) {
       this.door.open()
       instance.addHook('onReady', async () => { this.door.adoptListeners() })
-      instance.addHook('preClose', async () => { await this.#closeSockets() })
+      // Fastify gives a preClose hook no more than pluginTimeout: what takes longer is waited for in onClose
+      const { pluginTimeout = 0 } = instance.initialConfig
+      instance.addHook('preClose', async () => {
+        this.#closing = this.#closeSockets()
+        await atMost(pluginTimeout === 0 ? longestTimerMs : pluginTimeout * 0.9, this.#closing)
+      })
     }
     instance.addHook('onReady', async () => {
       await this.fanOut.opened
@@ -79,6 +85,7 @@ export class ServerState {
       instance.log.info(`wsViews: fan-out ${this.fanOut.kind}`)
     })
     instance.addHook('onClose', async () => {
+      await this.#closing
       this.door.release()
       this.wsServers.close()
       await this.fanOut.close()
@@ -97,13 +104,19 @@ export class ServerState {
       if (++count % 500 === 0) await new Promise((resolve) => setImmediate(resolve))
     }
     if (this.sockets.size === 0) return
-    let timer: NodeJS.Timeout | undefined
-    const deadline = new Promise((resolve) => { timer = setTimeout(resolve, this.options.closeTimeoutMs) })
-    await Promise.race([Promise.all(closed), deadline])
-    clearTimeout(timer)
+    await atMost(this.options.closeTimeoutMs, Promise.all(closed))
     for (const socket of [...this.sockets]) {
       socket.terminate()
       socket.finish()
     }
   }
+}
+
+/** what setTimeout takes */
+const longestTimerMs = 2 ** 31 - 1
+
+async function atMost (ms: number, done: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  await Promise.race([done, new Promise((resolve) => { timer = setTimeout(resolve, ms) })])
+  clearTimeout(timer)
 }

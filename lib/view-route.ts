@@ -54,6 +54,11 @@ export function viewRoute (view: View, state: ServerState, route: Record<string,
     onSend: [
       ...listOf(route.onSend),
       (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: (error: Error | null, payload?: unknown) => void) => {
+        // answered meanwhile, or there is nobody to answer: the server closes, the deadline has passed, the client has left
+        if (request.raw[kHandshake]?.isPending === false) {
+          reply.hijack()
+          return
+        }
         const facts = accepted.get(request)
         if (facts === undefined || reply.statusCode !== 101) return done(null, payload)
         accepted.delete(request)
