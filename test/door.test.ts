@@ -418,6 +418,19 @@ t.test('an answer overtakes no body that is still on its way', async (t) => {
   }
 })
 
+t.test('a client that reads only when it has sent its whole body gets its answer', async (t) => {
+  const { port } = await startViews(t, usualViews, { handshakeTimeoutMs: 1_000_000 })
+  const length = 16 * 1024 * 1024
+  const head = upgrade('/ws/chat', { 'content-length': String(length) }, 'POST')
+  const { answers } = await exchange(port, head, {
+    during (tcp) {
+      tcp.pause()
+      tcp.write(Buffer.alloc(length), () => { tcp.resume() })
+    }
+  })
+  t.equal(answers[0]?.statusCode, 405)
+})
+
 t.test('a client that sends a body for ever is cut off at the deadline', async (t) => {
   const { app, port } = await startViews(t, usualViews, { handshakeTimeoutMs: 50 })
   const connections = new Connections(app)
@@ -460,28 +473,90 @@ t.test('a handshake waits for a large answer before it, however slowly that is r
   t.equal(answers[0]!.body.length, page.length)
 })
 
-t.test('the deadline counts while an onSend hook hangs, and nothing happens when the hook comes back', async (t) => {
-  const app = buildApp(t)
-  let comeBack = (): void => {}
-  let opened = false
-  await app.register(wsViews, {
-    handshakeTimeoutMs: 20,
-    async views (ws) {
-      ws.wsView('/hung', {
-        name: 'hung',
-        onSend: async () => { await new Promise<void>((resolve) => { comeBack = resolve }) },
-        onOpen () { opened = true }
+t.test('nothing happens when a hook comes back after the end', async (t) => {
+  for (const where of ['onRequest', 'preParsing', 'preValidation', 'preHandler', 'onSend', 'data'] as const) {
+    for (const end of ['the deadline', 'app.close()', 'a reset'] as const) {
+      await t.test(`${where}, after ${end}`, async (t) => {
+        const errors: unknown[] = []
+        const app = buildApp(t, { logger: { level: 'error', stream: { write (line: string) { errors.push(JSON.parse(line)) } } } })
+        let comeBack = (): void => {}
+        let isOpened = false
+        let isHung = (): void => {}
+        const whenHung = new Promise<void>((resolve) => { isHung = resolve })
+        app.register(wsViews, {
+          handshakeTimeoutMs: end === 'the deadline' ? 20 : 1_000_000,
+          closeTimeoutMs: 1_000_000,
+          async views (ws) {
+            ws.wsView('/hung', {
+              name: 'hung',
+              [where]: async (..._: unknown[]) => {
+                await new Promise<void>((resolve) => {
+                  comeBack = resolve
+                  setImmediate(isHung)
+                })
+              },
+              onOpen () { isOpened = true }
+            } as never)
+          }
+        })
+        const port = await listen(app)
+        const connections = new Connections(app)
+        const { answers } = await exchange(port, upgrade('/hung'), {
+          during (tcp) {
+            whenHung.then(() => {
+              if (end === 'a reset') tcp.resetAndDestroy()
+              if (end === 'app.close()') app.close()
+            })
+          }
+        })
+        t.strictSame(answers.map(({ statusCode }) => statusCode), end === 'app.close()' ? [503] : [])
+        await connections.whenNone()
+        comeBack()
+        for (let turn = 0; turn < 5; turn++) await nextTurn()
+        t.notOk(isOpened)
+        t.equal(app.wsSockets.count, 0)
+        t.strictSame(errors, [], 'nor is it an error')
       })
+    }
+  }
+})
+
+t.test('the keep-alive timeout of an earlier answer does not end a handshake', async (t) => {
+  const app = buildApp(t, { keepAliveTimeout: 50 })
+  let release = (): void => {}
+  app.get('/plain', async () => 'plain')
+  await app.register(wsViews, {
+    async views (ws) {
+      ws.wsView('/gated', { name: 'gated', preHandler: async () => { await new Promise<void>((resolve) => { release = resolve }) } })
     }
   })
   const port = await listen(app)
-  const { answers } = await exchange(port, upgrade('/hung'))
-  t.strictSame(answers, [])
-  comeBack()
-  await nextTurn()
-  await nextTurn()
-  t.notOk(opened)
-  t.equal(app.wsSockets.count, 0)
+  const opened = exchange(port, Buffer.concat([Buffer.from(request('GET', '/plain') + upgrade('/gated')), closeFrame]))
+  // this one has no handshake behind its answer, and is ended by the timeout, which began later
+  await exchange(port, request('GET', '/plain'))
+  release()
+  t.strictSame((await opened).answers.map(({ statusCode }) => statusCode), [200, 101])
+})
+
+t.test('an open socket keeps its request, but neither reply nor response', async (t) => {
+  const weak: Record<string, WeakRef<object>> = {}
+  const { port } = await startViews(t, async (ws) => {
+    ws.wsView('/chat', {
+      name: 'chat',
+      onRequest: async (request, reply) => {
+        weak.request = new WeakRef(request)
+        weak.reply = new WeakRef(reply)
+        weak.response = new WeakRef(reply.raw)
+      }
+    })
+  })
+  const client = await rawClient(port, '/ws/chat', { t })
+  for (let turn = 0; turn < 5; turn++) await nextTurn()
+  collectGarbage()
+  t.ok(weak.request!.deref())
+  t.equal(weak.reply!.deref(), undefined)
+  t.equal(weak.response!.deref(), undefined)
+  client.tcp.destroy()
 })
 
 t.test('past maxConnections a handshake gets 503 before any hook, pending ones count', async (t) => {
@@ -577,6 +652,22 @@ t.test('app.close()', async (t) => {
     tcp.write(upgrade('/nowhere'))
     await whenRefusing
     await app.close()
+  })
+
+  await t.test('gives sockets closeTimeoutMs, also where that is more than the pluginTimeout of Fastify', async (t) => {
+    const app = buildApp(t, { pluginTimeout: 60 })
+    const order: string[] = []
+    app.addHook('onClose', async () => { order.push('onClose of the app') })
+    await app.register(wsViews, {
+      closeTimeoutMs: 100,
+      async views (ws) {
+        ws.wsView('/chat', { name: 'chat', onClose () { order.push('onClose of the socket') } })
+      }
+    })
+    // no answer comes to the close frame
+    await rawClient(await listen(app), '/chat', { t })
+    await app.close()
+    t.strictSame(order, ['onClose of the socket', 'onClose of the app'])
   })
 
   await t.test('waits no longer than closeTimeoutMs for an upgrade that nobody has taken', async (t) => {

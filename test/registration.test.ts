@@ -393,6 +393,17 @@ t.test('without the application registering @fastify/websocket', async (t) => {
     ws.terminate()
   })
 
+  await t.test('app.close() ends an injected socket', async (t) => {
+    const app = buildApp(t)
+    await app.register(wsViews, { views: named('chat'), closeTimeoutMs: 1_000_000 })
+    await app.ready()
+    const ws = await app.injectWS('/chat')
+    const closed = once(ws, 'close')
+    await app.close()
+    const [code, reason] = await closed
+    t.strictSame([code, String(reason)], [1001, 'server_closing'])
+  })
+
   await t.test('siblings each have it', async (t) => {
     const app = buildApp(t)
     for (const name of ['a', 'b']) {
@@ -438,7 +449,9 @@ t.test('an upgrade listener of somebody else', async (t) => {
   await t.test('one that takes its time', async (t) => {
     const app = buildApp(t)
     const foreign = new WebSocketServer({ noServer: true })
+    const urls: unknown[] = []
     app.server.on('upgrade', async (request, tcp, head) => {
+      urls.push(request.url)
       // as they do: without a thought for requests that are not like any other
       const { pathname } = new URL(request.url!, 'http://localhost')
       await new Promise(setImmediate)
@@ -452,6 +465,7 @@ t.test('an upgrade listener of somebody else', async (t) => {
     const port = await listen(app)
     t.equal(await greeting(t, port, '/foreign'), 'foreign')
     t.equal(await greeting(t, port, '/ws/chat'), 'chat')
+    t.strictSame(urls, ['/foreign'], 'it sees what is its own')
   })
 
   await t.test('what it does not take is destroyed at the deadline', async (t) => {
