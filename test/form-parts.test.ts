@@ -156,3 +156,16 @@ t.test('an optional transformed field that is blank is dropped, a required one i
   t.strictSame(asked, [], 'and its validators are not asked about null')
   t.end()
 })
+
+t.test('where unknown keys are refused, those that some part declares are known', (t) => {
+  const schema = object({ k: {}, p: object({ a: integer }), l: { type: 'array', items: object({ a: integer }) } },
+    { if: { required: ['k'] }, then: { properties: { p: { properties: { b: integer } }, l: { items: { properties: { b: integer, c: object({ d: integer }) } } } } } })
+  agree(t, [
+    ['in an object', schema, { k: 1, p: { a: '1', b: '2' } }, passes({ k: 1, p: { a: 1, b: 2 } })],
+    ['in a list', schema, { k: 1, l: [{ a: '1', b: '2', c: { d: '3' } }] }, passes({ k: 1, l: [{ a: 1, b: 2, c: { d: 3 } }] })],
+    ['unknown to all', schema, { k: 1, p: { a: 1, x: 1 } }, refusesAt({ __all__: ['extra_keys'] })],
+    ['unknown to all, in a list', schema, { k: 1, l: [{ a: 1, x: 1 }] }, refusesAt({ __all__: ['extra_keys'] })],
+    ['unknown to the part that applies', schema, { k: 1, l: [{ a: 1, c: { x: 1 } }] }, invalid]
+  ], { unknownKeys: 'refuse' })
+  t.end()
+})

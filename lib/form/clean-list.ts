@@ -9,7 +9,7 @@ const pastMaxItems = 1_000
 const withoutMaxItems = 2_000
 
 /** A list: of scalars (its items' faults are its own), of objects (they have paths), or of fixed places. */
-export function listBody (cleaner: Cleaner, plan: Plan): string {
+export function listBody (cleaner: Cleaner, plan: Plan, also: readonly Located[]): string {
   const { program, planner, checks, bad } = cleaner
   const { facts } = plan
   const texts = cleaner.texts(plan)
@@ -17,6 +17,7 @@ export function listBody (cleaner: Cleaner, plan: Plan): string {
   const first = facts.items.reduce((most, items) => Math.max(most, items.first.length), 0)
   const rest = at(facts.items, first)
   const isForms = first === 0 && rest !== undefined && planner.isObject(rest)
+  const said = (index: number) => cleaner.said([...facts.flat, ...also], ({ items }) => at(items, index) ?? [])
   const lines = [
     `if (!Array.isArray(v)) { ${cleaner.add('""', isForms ? 'invalid' : 'invalid_list', 'undefined', 'list', texts)}; return ${bad} }`,
     'let bad = false',
@@ -42,8 +43,8 @@ export function listBody (cleaner: Cleaner, plan: Plan): string {
     lines.push(`if (end > ${read}) end = ${read}`)
   }
   lines.push('const out = []', 'const start = r.size')
-  for (let index = 0; index < first; index++) lines.push(`if (end > ${index}) {\n${item(cleaner, at(facts.items, index) ?? [], `${index}`)}\n}`)
-  lines.push(`for (let i = ${first}; i < end; i++) {\n${item(cleaner, rest ?? [], 'i')}\n}`)
+  for (let index = 0; index < first; index++) lines.push(`if (end > ${index}) {\n${item(cleaner, at(facts.items, index) ?? [], `${index}`, said(index))}\n}`)
+  lines.push(`for (let i = ${first}; i < end; i++) {\n${item(cleaner, rest ?? [], 'i', said(first))}\n}`)
   if (facts.unique) lines.push(`if (!bad && ${program.share(hasDuplicates)}(out)) { ${cleaner.add('""', 'duplicate', 'undefined', undefined, texts)}; ${fail} }`)
   for (const node of facts.contains) {
     lines.push(`if (!bad && ${containsTest(checks.of(node), 'out', facts)}) { ${cleaner.add('""', 'invalid', 'undefined', undefined, texts)}; ${fail} }`)
@@ -61,12 +62,12 @@ function at (all: Plan['facts']['items'], index: number): Located[] | undefined 
 }
 
 /** An item is a value, not a field: it cannot be empty, only good or bad. */
-function item (cleaner: Cleaner, nodes: readonly Located[], index: string): string {
+function item (cleaner: Cleaner, nodes: readonly Located[], index: string, also: readonly Located[]): string {
   const { planner, bad } = cleaner
   const plan = planner.of(nodes)
   const lines = [`let x = v[${index}]`, cleaner.stripped(plan, 'x')]
   const isNested = planner.isNested(nodes)
-  const value = cleaner.value(nodes, plan, 'x', here)
+  const value = cleaner.value(nodes, plan, 'x', { ...here, also })
   if (value !== '') {
     const guarded = plan.nullable && plan.kind !== 'any' ? `if (x !== null) {\n${value}\n}` : `{\n${value}\n}`
     const place = isNested ? `r.prefix(mark, String(${index}))` : 'r.fold(start)'

@@ -1,8 +1,7 @@
 import type { Cleaner, Place } from './clean.ts'
 import { field } from './clean-field.ts'
 import type { Located } from './documents.ts'
-import { declaredKeys, type Facts, type Members } from './facts.ts'
-import type { Plan } from './plan.ts'
+import { everyFacts, type Facts, type Members } from './facts.ts'
 
 /** Are there keys that are declared without being named? */
 export function isDynamic ({ members }: Facts): boolean {
@@ -33,11 +32,12 @@ if (covered && x !== undefined && x !== ${bad}) out[k] = x
 }
 
 /** Keys that nothing declares, where the view wants them refused. */
-export function unknownMembers (cleaner: Cleaner, plan: Plan, keys: readonly string[], texts: string): string {
+export function unknownMembers (cleaner: Cleaner, nodes: readonly Located[], texts: string): string {
   const { program, planner, checks } = cleaner
-  const { members, flat } = plan.facts
-  const all = new Set([...keys, ...declaredKeys(planner.documents, flat, planner.isPattern)])
+  const every = everyFacts(planner.documents, nodes, planner.isPattern)
+  const members = every.flatMap((facts) => facts.members)
   if (members.some(({ others }) => others !== undefined)) return ''
+  const known = new Set(every.flatMap(({ fields }) => [...fields.keys()]))
   const patterns = members.flatMap((each) => each.patterns).map(({ source }) => ` && !${program.share(checks.patterns.compile(source))}.test(k)`)
-  return `for (const k of Object.keys(v)) if (v[k] !== undefined && !${program.share(all)}.has(k)${patterns.join('')}) { bad = true; ${cleaner.add('k', 'extra_keys', 'undefined', undefined, texts)} }`
+  return `for (const k of Object.keys(v)) if (v[k] !== undefined && !${program.share(known)}.has(k)${patterns.join('')}) { bad = true; ${cleaner.add('k', 'extra_keys', 'undefined', undefined, texts)} }`
 }

@@ -4,11 +4,12 @@ import { isDynamic, otherMembers, unknownMembers } from './clean-members.ts'
 import { keysOfParts } from './clean-part.ts'
 import { partners, together } from './clean-together.ts'
 import { declaredKeys } from './facts.ts'
+import type { Located } from './documents.ts'
 import type { Plan } from './plan.ts'
 import { literal, member, store } from './program.ts'
 
 /** An object: its declared fields in the schema's order, then what holds for all of them together. */
-export function objectBody (cleaner: Cleaner, plan: Plan, role: Role): string {
+export function objectBody (cleaner: Cleaner, plan: Plan, role: Role, also: readonly Located[]): string {
   const isRoot = role === 'root'
   const { bad, program } = cleaner
   const { facts } = plan
@@ -27,7 +28,7 @@ export function objectBody (cleaner: Cleaner, plan: Plan, role: Role): string {
     const decode = isRoot ? cleaner.options.decoder(nodes) : undefined
     // steps wait for what else has a say in the field
     const isLate = decode !== undefined || inParts.has(key)
-    const place: Place = { path: literal(key), field: isRoot && !isLate ? key : undefined }
+    const place: Place = { path: literal(key), field: isRoot && !isLate ? key : undefined, also: cleaner.said([...facts.flat, ...also], ({ fields }) => fields.get(key) ?? []) }
     lines.push(`let ${name} = ${member('v', key)}`, field(cleaner, nodes, name, place, facts.required.has(key)), `if (${name} === ${bad}) bad = true`)
     if (isLate) later.push(lateSteps(cleaner, key, name, decode))
   }
@@ -38,7 +39,7 @@ export function objectBody (cleaner: Cleaner, plan: Plan, role: Role): string {
   const reads = dynamic || extras.length > 0 || rest !== undefined
   if (reads) lines.push('const out = {}', fill(names, 'out', bad))
   if (dynamic) lines.push(otherMembers(cleaner, facts.members, keys))
-  if (cleaner.options.unknownKeys === 'refuse') lines.push(unknownMembers(cleaner, plan, keys, texts))
+  if (cleaner.options.unknownKeys === 'refuse') lines.push(unknownMembers(cleaner, [...facts.flat, ...also], texts))
   if (extras.length > 0) lines.push(`if (!bad) {\n${extras.join('\n')}\n}`)
   if (rest !== undefined) lines.push(`if (!bad && ${rest}(out, r) === ${bad}) {\nbad = true\nfor (const k of Object.keys(out)) if (r.hasWithin(k)) out[k] = ${bad}\n}`)
   // what parts and transforms have made of the fields

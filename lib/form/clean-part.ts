@@ -117,7 +117,7 @@ function partBody (cleaner: Cleaner, context: readonly Located[], node: Located)
     if (isDeclared && isNested) cleaner.isRepeating = true
     const name = program.name('f')
     names.set(key, name)
-    const place: Place = { path: literal(key), field: undefined }
+    const place: Place = { path: literal(key), field: undefined, also: cleaner.said([...context, node], ({ fields }) => fields.get(key) ?? []) }
     lines.push(`let ${name} = ${member(isDeclared && !isNested ? 'seen.view' : 'v', key)}`, field(cleaner, nodes, name, place, all.required.has(key)),
       `if (${name} === ${bad}) bad = true\nelse if (${name} !== undefined) ${store('out', key, name)}`)
   }

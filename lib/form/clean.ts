@@ -1,12 +1,13 @@
 import type { Checks } from './check.ts'
 import { copy } from './branches.ts'
 import type { Located } from './documents.ts'
+import { everyFacts, type Facts } from './facts.ts'
 import { listBody } from './clean-list.ts'
 import { objectBody } from './clean-object.ts'
 import { scalarValue } from './clean-scalar.ts'
 import { taggedBody, typesBody, unionBody } from './clean-union.ts'
 import { strip } from './convert.ts'
-import type { Plan, Planner } from './plan.ts'
+import { keyOf, type Plan, type Planner } from './plan.ts'
 import { literal, type Program } from './program.ts'
 import { BAD } from './report.ts'
 
@@ -33,6 +34,8 @@ export interface Place {
   path: string
   /** its name, if it is a field of the message itself */
   field: string | undefined
+  /** what else is said of it, by parts that clean it later: their keys are no unknown ones */
+  also?: readonly Located[] | undefined
 }
 
 export const here: Place = { path: '""', field: undefined }
@@ -67,15 +70,15 @@ export class Cleaner {
   }
 
   /** The name of the function that cleans a value. */
-  of (nodes: readonly Located[], role: Role = 'value'): string {
-    const key = `${this.planner.identity(nodes)} ${role}`
+  of (nodes: readonly Located[], role: Role = 'value', also: readonly Located[] = []): string {
+    const key = `${this.planner.identity(nodes)} ${role} ${keyOf(also)}`
     let name = this.#names.get(key)
     if (name === undefined) {
       name = this.program.name('clean')
       this.#names.set(key, name)
       const isKept = this.options.remembers && role === 'value'
       if (isKept) this.#keep(name)
-      this.program.add(`function ${name}${isKept ? 'Of' : ''} (v, r) {\n${this.#body(nodes, role)}\n}`)
+      this.program.add(`function ${name}${isKept ? 'Of' : ''} (v, r) {\n${this.#body(nodes, role, also)}\n}`)
     }
     return name
   }
@@ -91,11 +94,11 @@ return x === ${this.bad} ? x : ${this.program.share(copy)}(x)
 }`)
   }
 
-  #body (nodes: readonly Located[], role: Role): string {
+  #body (nodes: readonly Located[], role: Role, also: readonly Located[]): string {
     const plan = this.planner.of(nodes)
     switch (plan.kind) {
-      case 'list': return listBody(this, plan)
-      case 'object': return objectBody(this, plan, role)
+      case 'list': return listBody(this, plan, also)
+      case 'object': return objectBody(this, plan, role, also)
       case 'tagged': return taggedBody(this, plan, role)
       case 'union': return unionBody(this, plan, role === 'root' ? nodes : undefined)
       case 'types': return typesBody(this, plan)
@@ -127,7 +130,7 @@ return x === ${this.bad} ? x : ${this.program.share(copy)}(x)
         const mark = this.program.name('mark')
         const prefix = place.path === '""' ? '' : ` r.prefix(${mark}, ${place.path})`
         const done = this.#stepsOf(place, v)
-        return `const ${mark} = r.size\n${v} = ${this.of(nodes)}(${v}, r)\nif (${v} === ${this.bad}) {${prefix} }${done === '' ? '' : ` else {\n${done}\n}`}`
+        return `const ${mark} = r.size\n${v} = ${this.of(nodes, 'value', place.also)}(${v}, r)\nif (${v} === ${this.bad}) {${prefix} }${done === '' ? '' : ` else {\n${done}\n}`}`
       }
       default:
         return scalarValue(this, plan, v, place)
@@ -156,6 +159,17 @@ return x === ${this.bad} ? x : ${this.program.share(copy)}(x)
       decode === undefined ? '' : `${v} = ${decode}(${v}, r)\nif (${v} === ${this.bad}) return ${this.bad}`,
       validated.size + chosen.size === 0 ? '' : `if (!r.steps.after(${v})) return ${this.bad}`
     ].filter((line) => line !== '').join('\n')
+  }
+
+  /**
+   * Everything that is said of what is inside a value: only asked where unknown keys are refused.
+   *
+   * @param nodes - what has been said of the value itself
+   */
+  said (nodes: readonly Located[], inside: (facts: Facts) => readonly Located[]): Located[] {
+    if (this.options.unknownKeys === 'drop') return []
+    const { documents, isPattern } = this.planner
+    return [...new Set(everyFacts(documents, nodes, isPattern).flatMap(inside))]
   }
 
   texts ({ facts }: Pick<Plan, 'facts'>): string {

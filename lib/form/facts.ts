@@ -336,19 +336,24 @@ function common (a: Set<JsonType>, b: Set<JsonType>): Set<JsonType> {
   return both
 }
 
-/** The declared fields of a fact's object, also those that only a branch or a condition declares. */
-export function declaredKeys (documents: Documents, nodes: readonly Located[], isPattern: (source: string, key: string) => boolean, seen = new Set<Located>()): Set<string> {
+/** What the schemas, and every branch, side and dependency of theirs, say together. */
+export function everyFacts (documents: Documents, nodes: readonly Located[], isPattern: (source: string, key: string) => boolean, seen = new Set<Located>()): Facts[] {
   const facts = factsOf(documents, nodes, isPattern)
-  const keys = new Set(facts.fields.keys())
-  const parts: Located[] = [
+  const parts = [
     ...facts.unions.flatMap((union) => union.branches),
-    ...facts.conditions.flatMap(({ then, otherwise }) => [then, otherwise]).filter((node) => node !== undefined),
-    ...facts.dependencies.map(({ needs }) => needs).filter((needs): needs is Located => !Array.isArray(needs))
+    ...facts.conditions.flatMap(({ then, otherwise }) => [then, otherwise]),
+    ...facts.dependencies.map(({ needs }) => Array.isArray(needs) ? undefined : needs)
   ]
+  const every = [facts]
   for (const part of parts) {
-    if (seen.has(part)) continue
+    if (part === undefined || seen.has(part)) continue
     seen.add(part)
-    for (const key of declaredKeys(documents, [part], isPattern, seen)) keys.add(key)
+    every.push(...everyFacts(documents, [part], isPattern, seen))
   }
-  return keys
+  return every
+}
+
+/** The declared fields of an object, also those that only a branch or a condition declares. */
+export function declaredKeys (documents: Documents, nodes: readonly Located[], isPattern: (source: string, key: string) => boolean): Set<string> {
+  return new Set(everyFacts(documents, nodes, isPattern).flatMap(({ fields }) => [...fields.keys()]))
 }
