@@ -143,7 +143,7 @@ t.test('agrees with Ajv about schemas that are put together', (t) => {
       if (isGood) good++
       if (differs(isGood, validate(value))) throw new Error(`${isGood ? 'taken' : 'refused'}: ${JSON.stringify(value)}`)
     }
-  }), { numRuns: 80 })
-  t.ok(good > 1_000, `${good} values were good`)
+  }), { numRuns: 30 })
+  t.ok(good > 300, `${good} values were good`)
   t.end()
 })
