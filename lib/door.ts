@@ -67,9 +67,11 @@ export class Door implements HandshakeOwner {
    * server it would see the others too, and a `ws` server with a `path` refuses what is not its own.
    */
   adoptListeners (): void {
+    const registered = contextsOf(this.#instance).filter((context) => Object.hasOwn(context, 'websocketServer'))
+    const hasForeignOne = registered.length > this.emitter.listenerCount('upgrade')
     for (const listener of this.#server.rawListeners('upgrade') as UpgradeListener[]) {
       if (listener === this.#onUpgrade) continue
-      const marks = learnMarks(listener)
+      const marks = hasForeignOne ? learnMarks(listener) : undefined
       if (marks === undefined) {
         this.#others.push(listener)
       } else {

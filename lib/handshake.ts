@@ -65,8 +65,6 @@ export class Handshake implements Watched {
       if (earlier instanceof ServerResponse) this.#waitFor(earlier)
       return
     }
-    // a keep-alive timeout that the earlier response may have set
-    if ('setTimeout' in this.tcp) (this.tcp as Duplex & { setTimeout (ms: number): void }).setTimeout(0)
     this.response = response
     response.once('finish', this.#onAnswered)
 
