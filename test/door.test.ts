@@ -521,23 +521,6 @@ t.test('nothing happens when a hook comes back after the end', async (t) => {
   }
 })
 
-t.test('the keep-alive timeout of an earlier answer does not end a handshake', async (t) => {
-  const app = buildApp(t, { keepAliveTimeout: 50 })
-  let release = (): void => {}
-  app.get('/plain', async () => 'plain')
-  await app.register(wsViews, {
-    async views (ws) {
-      ws.wsView('/gated', { name: 'gated', preHandler: async () => { await new Promise<void>((resolve) => { release = resolve }) } })
-    }
-  })
-  const port = await listen(app)
-  const opened = exchange(port, Buffer.concat([Buffer.from(request('GET', '/plain') + upgrade('/gated')), closeFrame]))
-  // this one has no handshake behind its answer, and is ended by the timeout, which began later
-  await exchange(port, request('GET', '/plain'))
-  release()
-  t.strictSame((await opened).answers.map(({ statusCode }) => statusCode), [200, 101])
-})
-
 t.test('an open socket keeps its request, but neither reply nor response', async (t) => {
   const weak: Record<string, WeakRef<object>> = {}
   const { port } = await startViews(t, async (ws) => {
@@ -668,6 +651,14 @@ t.test('app.close()', async (t) => {
     await rawClient(await listen(app), '/chat', { t })
     await app.close()
     t.strictSame(order, ['onClose of the socket', 'onClose of the app'])
+  })
+
+  await t.test('does not wait for a refused client that goes on sending', async (t) => {
+    const { app, port } = await startViews(t, usualViews, { handshakeTimeoutMs: 1_000_000, closeTimeoutMs: 1_000_000 })
+    const held: TcpSocket[] = []
+    t.teardown(() => { for (const tcp of held) tcp.destroy() })
+    await exchange(port, upgrade('/ws/chat', { 'content-length': '1000000000' }, 'POST'), { held })
+    await app.close()
   })
 
   await t.test('waits no longer than closeTimeoutMs for an upgrade that nobody has taken', async (t) => {

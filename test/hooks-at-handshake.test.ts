@@ -347,6 +347,24 @@ t.test("Fastify's own deadlines", async (t) => {
     }
   })
 
+  await t.test('onTimeout runs while a hook hangs, and not for an open socket', async (t) => {
+    const ran: string[] = []
+    let whenRun = (): void => {}
+    const { port } = await app(t, () => {}, async (ws) => {
+      ws.addHook('onTimeout', async (request) => { ran.push(request.url); whenRun() })
+      ws.wsView('/hung', { name: 'hung', preHandler: () => {} })
+      ws.wsView('/chat', { name: 'chat' })
+    }, { connectionTimeout: 30 })
+    const client = await rawClient(port, '/ws/chat', { t })
+    const hung = connect(port, '127.0.0.1')
+    t.teardown(() => { hung.destroy() })
+    const done = new Promise<void>((resolve) => { whenRun = resolve })
+    hung.write(upgrade('/ws/hung'))
+    await done
+    t.strictSame(ran, ['/ws/hung'])
+    await leave(client)
+  })
+
   await t.test('onRequestAbort runs at the deadline of the handshake', async (t) => {
     let whenAborted = (): void => {}
     const aborted = new Promise<void>((resolve) => { whenAborted = resolve })

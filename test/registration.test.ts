@@ -470,10 +470,12 @@ t.test('an upgrade listener of somebody else', async (t) => {
 
   await t.test('what it does not take is destroyed at the deadline', async (t) => {
     const app = buildApp(t)
-    app.server.on('upgrade', () => {})
+    const urls: unknown[] = []
+    app.server.on('upgrade', (request) => { urls.push(request.url) })
     await app.register(wsViews, { prefix: '/ws', views: named('chat'), handshakeTimeoutMs: 20 })
     const port = await listen(app)
     await t.rejects(rawClient(port, '/nowhere', { t }), { message: 'the connection ended before an answer to the handshake' })
+    t.strictSame(urls, ['/nowhere'], 'it has seen this one, and nothing else')
     t.equal(await greeting(t, port, '/ws/chat'), 'chat')
   })
 
