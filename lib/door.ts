@@ -4,7 +4,8 @@ import type { Duplex } from 'node:stream'
 import type { FastifyContextConfig, FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import type {} from '@fastify/websocket'
 import type { FastifyError } from '@fastify/error'
-import { WSV_ERR_CLOSING, WSV_ERR_NOT_A_VIEW, WSV_ERR_TOO_MANY_CONNECTIONS } from './errors.ts'
+import { WSV_ERR_CLOSING, WSV_ERR_NOT_A_VIEW, WSV_ERR_TOO_MANY_CONNECTIONS, WSV_ERR_TOO_MANY_CONNECTIONS_PER_ADDRESS } from './errors.ts'
+import { Addresses } from './addresses.ts'
 import { contextsOf, rootOf } from './contexts.ts'
 import { learnMarks, type UpgradeListener, type UpgradeMarks } from './fastify-websocket.ts'
 import { Handshake, type HandshakeOwner } from './handshake.ts'
@@ -21,6 +22,8 @@ export interface DoorLimits {
   handshakeTimeoutMs: number
   /** open sockets and pending handshakes */
   maxConnections: number | undefined
+  /** the same by client address */
+  maxConnectionsPerAddress: number | undefined
   /** milliseconds that a handshake may still take when the server closes */
   closeTimeoutMs: number
 }
@@ -44,6 +47,9 @@ export class Door implements HandshakeOwner {
   /** upgrade listeners of others: they get what no route has */
   #others: UpgradeListener[] = []
   readonly #offered = new Set<OfferedUpgrade>()
+  readonly #addresses: Addresses | undefined
+  /** does `request.ip` come from a header? known from the first request on */
+  #trustsProxy: boolean | undefined
   #knownServers = new WeakSet<EventEmitter>()
 
   constructor (instance: FastifyInstance, watch: Watch, limits: DoorLimits, openSockets: () => number) {
@@ -51,6 +57,8 @@ export class Door implements HandshakeOwner {
     this.#watch = watch
     this.#limits = limits
     this.#openSockets = openSockets
+    const { maxConnectionsPerAddress } = limits
+    if (maxConnectionsPerAddress !== undefined) this.#addresses = new Addresses(maxConnectionsPerAddress)
   }
 
   /** Take over the server's upgrades; `release` gives them back. */
@@ -118,18 +126,36 @@ export class Door implements HandshakeOwner {
     }
   }
 
-  refusal (): { error: FastifyError, headers?: Record<string, string> } | undefined {
+  refusal (handshake: Handshake): { error: FastifyError, headers?: Record<string, string> } | undefined {
     if (this.isClosing) return { error: new WSV_ERR_CLOSING() }
     const { maxConnections } = this.#limits
     // this handshake is counted among the pending ones already
     if (maxConnections !== undefined && this.#openSockets() + this.pending.size > maxConnections) {
       return { error: new WSV_ERR_TOO_MANY_CONNECTIONS(), headers: { 'retry-after': '10' } }
     }
+    // before any hook, where the TCP address is the client's
+    const address = (handshake.tcp as Duplex & { remoteAddress?: string }).remoteAddress
+    if (this.#trustsProxy === false && address !== undefined && !this.#take(handshake, address)) {
+      return { error: new WSV_ERR_TOO_MANY_CONNECTIONS_PER_ADDRESS() }
+    }
     return undefined
+  }
+
+  /** @returns false when the address has too many already */
+  #take (handshake: Handshake, address: string): boolean {
+    if (this.#addresses === undefined || handshake.address !== undefined) return true
+    if (!this.#addresses.take(address)) return false
+    handshake.address = address
+    return true
+  }
+
+  releaseAddress (address: string): void {
+    this.#addresses!.release(address)
   }
 
   ended (handshake: Handshake): void {
     this.pending.delete(handshake)
+    if (handshake.address !== undefined) this.releaseAddress(handshake.address)
     this.#watch.delete(handshake)
   }
 
@@ -183,6 +209,13 @@ export class Door implements HandshakeOwner {
     if (handshake === undefined || request.is404) {
       done()
       return
+    }
+    if (this.#addresses !== undefined) {
+      this.#trustsProxy = request.ips !== undefined
+      if (!this.#take(handshake, request.ip)) {
+        reply.send(new WSV_ERR_TOO_MANY_CONNECTIONS_PER_ADDRESS())
+        return
+      }
     }
     const kind = request.routeOptions.config[kRouteKind]
     const marks = this.#marks

@@ -16,7 +16,7 @@ export interface HandshakeOwner {
   /** hand the request to Fastify's router */
   route (request: IncomingMessage, response: ServerResponse): void
   /** why no handshake is taken at the moment: answered before any hook */
-  refusal (): { error: FastifyError, headers?: Record<string, string> } | undefined
+  refusal (handshake: Handshake): { error: FastifyError, headers?: Record<string, string> } | undefined
   /** the handshake has ended: as an open socket, or with its TCP socket */
   ended (handshake: Handshake): void
 }
@@ -32,6 +32,8 @@ export class Handshake implements Watched {
   /** false for an upgrade to something else, which is served as plain HTTP (RFC 9110 §7.8) */
   readonly isWebSocket: boolean
   response: ServerResponse | undefined
+  /** what `maxConnectionsPerAddress` has counted for it */
+  address: string | undefined
   /** what the view adds to the 101 */
   headers: string[] = []
   #owner: HandshakeOwner
@@ -175,7 +177,7 @@ export class Handshake implements Watched {
       }
     }
     if (!keyPattern.test(headers['sec-websocket-key'] ?? '')) return { error: new WSV_ERR_KEY_INVALID() }
-    return this.#owner.refusal()
+    return this.#owner.refusal(this)
   }
 
   /** The client leaves, and needs no answer; the HTTP server of Node would do the same. */

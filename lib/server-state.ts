@@ -9,6 +9,8 @@ import { compileCheck } from './form/strict.ts'
 import { isFanout } from './option-rules.ts'
 import { mergeServerOptions, type FanoutSettings, type ServerOptions } from './options.ts'
 import type { Socket } from './socket.ts'
+import { onSessionEnd } from './session-hooks.ts'
+import { SessionWatch } from './session-watch.ts'
 import { Sockets } from './sockets.ts'
 import { ViewNames } from './url.ts'
 import { Watch } from './watch.ts'
@@ -25,7 +27,8 @@ export class ServerState {
   readonly names = new ViewNames()
   readonly watch = new Watch()
   readonly sockets = new Set<Socket>()
-  readonly wsSockets = new Sockets(this.sockets)
+  readonly wsSockets: Sockets
+  readonly sessionWatch: SessionWatch
   readonly wsServers: WsServers
   readonly fanOut: FanOut
   readonly door: Door
@@ -57,6 +60,8 @@ export class ServerState {
       ...(isFanout(options.fanout) ? { broker: options.fanout as Broker } : options.fanout as FanoutSettings),
       compileCheck: (schema, name) => compileCheck(schema, formAppOf(instance, name))
     })
+    this.wsSockets = new Sockets(this.sockets, this.fanOut)
+    this.sessionWatch = new SessionWatch(this.watch, options, instance.log)
     this.wsServers = new WsServers(options.websocket, options.closeTimeoutMs)
     this.door = new Door(instance, this.watch, options, () => this.sockets.size)
   }
@@ -77,8 +82,14 @@ export class ServerState {
         await atMost(pluginTimeout === 0 ? longestTimerMs : pluginTimeout * 0.9, this.#closing)
       })
     }
+    onSessionEnd(instance, (sessionId, request) => {
+      this.wsSockets.close({ sessionId }, closeCodes.CREDENTIALS_OVER, 'session_over').catch((error: unknown) => {
+        request.log.warn({ err: error }, 'the sockets of a session that has ended are closed in this process only')
+      })
+    })
     instance.addHook('onReady', async () => {
       await this.fanOut.opened
+      if (serve) await this.wsSockets.listen()
       if (!serve && this.fanOut.kind === 'in-process') {
         instance.log.warn('wsViews: this process accepts no WebSockets and has no fan-out to others: publishing reaches nobody')
       }

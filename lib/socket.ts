@@ -1,16 +1,21 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
 import type { RawData, WebSocket } from 'ws'
+import { checkClose } from './check-close.ts'
 import { closeCodes } from './close-codes.ts'
-import { WSV_ERR_CLOSE_CODE, WSV_ERR_CLOSE_REASON, WSV_ERR_TOO_MANY_SUBSCRIPTIONS } from './errors.ts'
+import { WSV_ERR_TOO_MANY_SUBSCRIPTIONS } from './errors.ts'
 import type { FanOut, Subscriber } from './fan-out/fan-out.ts'
 import type { FormContext } from './form/form.ts'
 import { Inbox, type InboxOwner } from './inbox.ts'
 import { Outbox, type OutboxOwner } from './outbox.ts'
+import type { ServerOptions } from './options.ts'
 import type { Payload } from './payload.ts'
+import { Rate } from './rate.ts'
+import { sessionIdOf, SocketSession, storeOf, withSession, type SessionOwner, type StoredSession } from './session.ts'
+import type { Credentialed, SessionWatch } from './session-watch.ts'
 import { kReader, kSocket } from './symbols.ts'
 import { TextReader, type TextReaderOwner } from './text-reader.ts'
-import type { Channel, CloseInfo, WsSocket } from './types.ts'
+import type { Channel, CloseInfo, WsSocket, WsSockets } from './types.ts'
 import type { View } from './view.ts'
 import type { ViewWebSocket } from './view-websocket.ts'
 import type { Watch, Watched } from './watch.ts'
@@ -18,6 +23,10 @@ import type { Upgraded } from './ws-servers.ts'
 
 /** What the sockets of one server share. */
 export interface SocketHome {
+  readonly options: Pick<ServerOptions, 'userOf'>
+  readonly door: { releaseAddress (address: string): void }
+  readonly sessionWatch: SessionWatch
+  readonly wsSockets: WsSockets
   readonly watch: Watch
   readonly fanOut: FanOut
   readonly sockets: Set<Socket>
@@ -30,7 +39,7 @@ let idCount = 0
 /**
  * What a view holds. It asks its inbox and its outbox, and knows one thing itself: how a socket ends.
  */
-export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, TextReaderOwner, Watched {
+export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, TextReaderOwner, SessionOwner, Credentialed, Watched {
   readonly id = `${idPrefix}-${(++idCount).toString(36)}`
   readonly request: FastifyRequest
   readonly raw: ViewWebSocket
@@ -66,16 +75,21 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
   #pausedAt: number | undefined
   #handledWhenPaused = 0
   #formContext: FormContext | undefined
-  #invalidSince = 0
-  #invalidCount = 0
+  #session: SocketSession | undefined
+  #isSessionUsed = false
+  #invalid: Rate | undefined
+  #arrived: Rate | undefined
+  /** what `maxConnectionsPerAddress` has counted for it */
+  #address: string | undefined
 
-  constructor (view: View, home: SocketHome, request: FastifyRequest, user: string | undefined, data: unknown, { raw, tcp, outboxOptions, isPlain }: Upgraded) {
+  constructor (view: View, home: SocketHome, request: FastifyRequest, user: string | undefined, data: unknown, { raw, tcp, outboxOptions, isPlain }: Upgraded, address?: string) {
     this.#view = view
     this.#home = home
     this.request = request
     this.user = user
     this.data = data
     this.raw = raw
+    this.#address = address
     this.inbox = new Inbox(this, view.options)
     this.#outbox = new Outbox(tcp, this, outboxOptions)
     this.#lastSeen = this.#openedAt = home.watch.now
@@ -84,18 +98,22 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
     raw.on('close', onClose)
     raw.on('error', onError)
     raw.on('ping', onPing)
-    raw.on('pong', onPing)
+    raw.on('pong', onPong)
     if (isPlain && view.options.frames !== 'binary') raw[kReader] = TextReader.attach(this, tcp, view.options.maxPayload)
   }
 
   // ---------- what a view uses
 
+  /** What a handler changes in it is saved when the handler has ended, before its reply is sent. */
   get session (): WsSocket['session'] {
-    return (this.request as FastifyRequest & { session?: unknown }).session as WsSocket['session']
+    const { session } = this.request as FastifyRequest & { session?: StoredSession | null }
+    if (session === undefined || session === null || storeOf(this.request) === undefined) return session as unknown as WsSocket['session']
+    this.#isSessionUsed = true
+    return (this.#session ??= new SocketSession(this, session)).value as unknown as WsSocket['session']
   }
 
   get sessionId (): string | undefined {
-    return (this.session as { sessionId?: string } | undefined)?.sessionId
+    return sessionIdOf(this.request)
   }
 
   /** Aborts when the socket begins to end. */
@@ -173,10 +191,7 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
   }
 
   close (code: number = closeCodes.NORMAL, reason = ''): void {
-    if (!isCloseCode(code)) throw new WSV_ERR_CLOSE_CODE(String(code))
-    const bytes = Buffer.byteLength(reason)
-    // a control frame has at most 125 bytes, two of them are the code (RFC 6455 §5.5)
-    if (bytes > 123) throw new WSV_ERR_CLOSE_REASON(bytes)
+    checkClose(code, reason)
     if (this.#info !== undefined) return
     this.refuse()
     this.#end(code, reason)
@@ -201,6 +216,8 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
       try {
         const checked = await this.#view.receive(this, waiting.data, waiting.isBinary)
         if (checked !== undefined && !this.#isOurClose) yield checked.message
+        // the handler has come back for the next one
+        await this.saveSession()
       } finally {
         this.#taken--
         this.inbox.handled++
@@ -215,6 +232,7 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
   open (): void {
     this.#isOpened = true
     this.#home.sockets.add(this)
+    this.#home.sessionWatch.add(this)
     const { heartbeat, maxPauseMs } = this.#view.options
     this.#home.watch.add(this, Math.min(heartbeat.intervalMs, heartbeat.timeoutMs, maxPauseMs))
     this.#tasks++
@@ -229,8 +247,8 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
     } catch (error) {
       task = Promise.reject(error)
     }
-    if (isPromise(task)) {
-      task.then(() => { this.#taskDone() }, (error) => this.fail(error).then(() => { this.#taskDone({ code: closeCodes.INTERNAL_ERROR, reason: 'internal_error' }) }))
+    if (this.#isSessionUsed || isPromise(task)) {
+      Promise.resolve(task).then(() => this.saveSession()).then(() => { this.#taskDone() }, (error) => this.fail(error).then(() => { this.#taskDone({ code: closeCodes.INTERNAL_ERROR, reason: 'internal_error' }) }))
     } else {
       this.#taskDone()
     }
@@ -255,7 +273,7 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
   /** One message, from `ws` or from our own reader. */
   receive (data: Buffer | string, isBinary: boolean): void {
     this.seen()
-    this.inbox.receive(data, isBinary)
+    if (this.countArrived(false)) this.inbox.receive(data, isBinary)
   }
 
   handle (data: Buffer | string, isBinary: boolean): void | Promise<void> {
@@ -280,15 +298,22 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
     this.#finishIfDone()
   }
 
-  /** One more message that the client should not have sent. */
+  /** One more message that the client should not have sent: false when it was one too many. */
   countInvalid (): boolean {
     const { count, perMs } = this.#view.options.maxInvalid
-    const now = performance.now()
-    if (now - this.#invalidSince > perMs || this.#invalidCount === 0) {
-      this.#invalidSince = now
-      this.#invalidCount = 0
-    }
-    return ++this.#invalidCount <= count
+    return (this.#invalid ??= new Rate(perMs)).add() <= count
+  }
+
+  /** One more message or ping has come. False when it is not to be handled: it was answered, or has closed the socket. */
+  countArrived (isPing: boolean): boolean {
+    const { rateLimit } = this.#view.options
+    if (rateLimit === false) return true
+    const rate = (this.#arrived ??= new Rate(rateLimit.perMs))
+    const count = rate.add()
+    if (count <= rateLimit.messages) return true
+    if (count >= 10 * rateLimit.messages) this.close(closeCodes.POLICY_VIOLATION, 'rate_limited')
+    else if (!isPing) this.#view.rateLimited(this, rate.endsInMs)
+    return false
   }
 
   sendPayload (payload: Payload): void {
@@ -322,6 +347,34 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
   /** What the form steps see of this socket. */
   get formContext (): FormContext {
     return (this.#formContext ??= { socket: this, locale: this.#view.localeOf(this.request) })
+  }
+
+  // ---------- its session
+
+  /** What the handlers have changed, on its way to the store; nothing when none has asked for the session. */
+  saveSession (): Promise<void> | undefined {
+    if (!this.#isSessionUsed) return undefined
+    this.#isSessionUsed = false
+    return this.#session!.save()
+  }
+
+  get sessionGraceMs (): number {
+    return this.#view.options.sessionGraceMs
+  }
+
+  isSameUser (session: StoredSession): boolean | Promise<boolean> {
+    const { userOf } = this.#home.options
+    if (userOf === undefined) return true
+    const user = userOf(withSession(this.request, session))
+    return isPromise(user) ? user.then((user) => (user ?? undefined) === this.user) : (user ?? undefined) === this.user
+  }
+
+  sessionOver (): void {
+    this.close(closeCodes.CREDENTIALS_OVER, 'session_over')
+  }
+
+  async sessionDestroyed (sessionId: string): Promise<void> {
+    await this.#home.wsSockets.close({ sessionId }, closeCodes.CREDENTIALS_OVER, 'session_over')
   }
 
   // ---------- deadlines
@@ -391,15 +444,17 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
   }
 
   /** The TCP socket is gone. */
-  gone (code: number): void {
+  gone (code: number, reason: string): void {
     this.#isGone = true
+    // without a close frame, or with one that TCP's end has overtaken within `ws`
     if (this.#info === undefined) {
       this.inbox.end()
-      this.#end(code, '')
+      this.#end(code, reason)
     }
     this.raw[kReader]?.detach()
     this.#outbox.discard()
     this.#home.watch.delete(this)
+    this.#home.sessionWatch.delete(this)
     this.#finishIfDone()
   }
 
@@ -417,8 +472,8 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
         result = Promise.reject(error)
       }
     }
-    if (isPromise(result)) {
-      result.then(() => { this.#settle(info) }, (error) => {
+    if (this.#isSessionUsed || isPromise(result)) {
+      Promise.resolve(result).then(() => this.saveSession()).then(() => { this.#settle(info) }, (error) => {
         this.request.log.error({ err: error, ws: { id: this.id, view: this.view } }, 'onClose of the view failed')
         this.#settle(info)
       })
@@ -448,6 +503,7 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
   #settle (info: CloseInfo): void {
     this.#isSettled = true
     this.#home.sockets.delete(this)
+    if (this.#address !== undefined) this.#home.door.releaseAddress(this.#address)
     this.request.log.info({
       ws: {
         id: this.id,
@@ -475,13 +531,18 @@ function onMessage (this: WebSocket, data: RawData, isBinary: boolean): void {
   socket.receive(data as Buffer, isBinary)
 }
 
-/** pings and pongs alike: a sign of life */
 function onPing (this: WebSocket): void {
+  const socket = socketOf(this)
+  socket.seen()
+  socket.countArrived(true)
+}
+
+function onPong (this: WebSocket): void {
   socketOf(this).seen()
 }
 
-function onClose (this: WebSocket, code: number): void {
-  socketOf(this).gone(code)
+function onClose (this: WebSocket, code: number, reason: Buffer): void {
+  socketOf(this).gone(code, reason.toString())
 }
 
 /** `ws` closes by itself when the client broke the protocol (`Z_`: its compression); then nothing that waits is handled. */
@@ -499,10 +560,4 @@ function nameOf (channel: string | Channel<never> | null | undefined): string {
 
 export function isPromise (value: unknown): value is Promise<unknown> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
-}
-
-/** RFC 6455 §7.4, and the IANA registry up to 1014: those that a server may send and that are not the protocol's own. */
-function isCloseCode (code: number): boolean {
-  return Number.isInteger(code) &&
-    ((code >= 1007 && code <= 1014 && code !== 1010) || code === 1000 || code === 1001 || code === 1003 || (code >= 3000 && code <= 4999))
 }

@@ -123,7 +123,9 @@ function upgrade (view: View, state: ServerState, request: FastifyRequest, reply
   }
   reply.hijack()
   state.wsServers.upgrade(handshake, view.options, (upgraded) => {
-    const socket = new Socket(view, state, request, user, data, upgraded)
+    const socket = new Socket(view, state, request, user, data, upgraded, handshake.address)
+    // the socket releases it
+    handshake.address = undefined
     handshake.complete()
     socket.open()
   })

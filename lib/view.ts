@@ -181,6 +181,16 @@ export class View {
     }
   }
 
+  /** @param retryAfterMs - until the window ends, in milliseconds */
+  rateLimited (socket: Socket, retryAfterMs: number): void {
+    try {
+      this.#replyErrors(socket, this.#form!.error('__all__', 'rate_limited', { retryAfterMs }, socket.formContext), undefined)
+    } catch (error) {
+      // `messages` or `formatError` of the user's
+      this.#crash(socket, error)
+    }
+  }
+
   /** The client's language: the first of Accept-Language, unless the view has a better way. */
   localeOf (request: FastifyRequest): string {
     const { locale } = this.options
@@ -255,13 +265,27 @@ export class View {
     if (handler === undefined) return this.invalid(socket, this.#form!.error(this.#tag, 'required', undefined, socket.formContext), ref, message)
     try {
       const reply = handler.call(this.instance, socket, message)
-      if (isPromise(reply)) {
-        return reply.then((reply) => this.#reply(socket, reply, ref)).catch((error) => this.fail(socket, error, ref))
-      }
-      this.#reply(socket, reply, ref)
+      const done = isPromise(reply)
+        ? reply.then((reply) => this.#saveAndReply(socket, reply, ref))
+        : this.#saveAndReply(socket, reply, ref)
+      if (isPromise(done)) return done.catch((error) => this.#saveAndFail(socket, error, ref))
     } catch (error) {
-      return this.fail(socket, error, ref)
+      return this.#saveAndFail(socket, error, ref)
     }
+  }
+
+  /** A client that has the reply may rely on what the handler has put into the session. */
+  #saveAndReply (socket: Socket, reply: unknown, ref: Ref): void | Promise<void> {
+    const saved = socket.saveSession()
+    if (saved === undefined) this.#reply(socket, reply, ref)
+    else return saved.then(() => this.#reply(socket, reply, ref))
+  }
+
+  /** What a handler has put into the session before it threw is saved too, as it is for an HTTP request. */
+  #saveAndFail (socket: Socket, error: unknown, ref: Ref): void | Promise<void> {
+    const saved = socket.saveSession()
+    if (saved === undefined) return this.fail(socket, error, ref)
+    return saved.then(() => this.fail(socket, error, ref), (second) => { this.#crash(socket, error, second) })
   }
 
   #reply (socket: Socket, reply: unknown, ref: Ref): void {

@@ -139,7 +139,7 @@ t.test('socket.session is the session of the handshake', async t => {
     ws.wsView('/me', {
       name: 'me',
       onOpen (socket) {
-        seen.add(socket.session === socket.request.session, (socket.session as unknown as { user?: string }).user)
+        seen.add(socket.session.sessionId === socket.request.session.sessionId, (socket.session as unknown as { user?: string }).user)
       }
     })
   }
