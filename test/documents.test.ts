@@ -54,6 +54,12 @@ t.test('the README lists every close code, and no other', async (t) => {
   t.strictSame(Object.fromEntries(listed), { ...closeCodes })
 })
 
+t.test('the README lists every error with its status, and no other', async (t) => {
+  const listed = [...readme.matchAll(/^\| `(WSV_ERR_[A-Z0-9_]+)` \| (\d{3}) \|/gm)].map(([, name, status]) => [name, Number(status)])
+  const known = Object.entries(errors).map(([name, Constructor]) => [name, new (Constructor as new () => { statusCode: number })().statusCode])
+  t.strictSame(Object.fromEntries(listed), Object.fromEntries(known))
+})
+
 t.test('the name of an error is its code', async (t) => {
   for (const [name, Constructor] of Object.entries(errors)) t.equal(new (Constructor as new () => { code: string })().code, name)
 })
