@@ -143,6 +143,35 @@ t.test('a new name reaches the other windows of the same person', async (t) => {
   t.equal(await first.getByRole('log').locator('.from').last().innerText(), 'Countess')
 })
 
+t.test('errors of the whole message stand on top of the form', async (t) => {
+  const page = await visit(`${url}/chat/`)
+  await joinChat(page, 'Ada')
+  const input = page.getByLabel('Message')
+  for (let i = 0; i < 25; i++) {
+    await input.fill(`message ${i}`)
+    await input.press('Enter')
+    await answered(page)
+    if (await page.locator('#say').getByRole('alert').innerText() !== '') break
+  }
+  t.match(await page.locator('#say').getByRole('alert').innerText(), /Too many messages/)
+  t.not(await input.inputValue(), '', 'what was refused is still there')
+})
+
+t.test('who leaves the chat is signed out in all windows', async (t) => {
+  const first = await visit(`${url}/chat/`)
+  await joinChat(first, 'Ada')
+  const second = await first.context().newPage()
+  await second.goto(`${url}/chat/`)
+  await connected(second)
+
+  await first.bringToFront()
+  await first.getByText('Change').click()
+  await first.getByRole('button', { name: 'Leave the chat' }).click()
+  await first.getByRole('button', { name: 'Join the chat' }).waitFor()
+  await second.getByRole('button', { name: 'Join the chat' }).waitFor()
+  t.equal(await second.getByLabel('Message').count(), 0)
+})
+
 t.test('echo answers text with text and bytes with bytes', async (t) => {
   const page = await visit(`${url}/echo/`)
   await connected(page)
