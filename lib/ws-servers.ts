@@ -6,6 +6,7 @@ import { WSV_ERR_HANDSHAKE_INVALID } from './errors.ts'
 import type { Handshake } from './handshake.ts'
 import type { ViewOptions } from './options.ts'
 import type { OutboxOptions } from './outbox.ts'
+import { guardReceiver } from './receiver-guard.ts'
 import { kHandshake } from './symbols.ts'
 import { ViewWebSocket } from './view-websocket.ts'
 
@@ -27,6 +28,7 @@ export class WsServers {
   #options: WsServerOptions
   #closeTimeoutMs: number
   #servers = new Map<string, WebSocketServer>()
+  #byView = new WeakMap<ViewOptions, WebSocketServer>()
   #outboxOptions = new WeakMap<ViewOptions, Map<string, OutboxOptions>>()
 
   constructor (options: WsServerOptions, closeTimeoutMs: number) {
@@ -51,11 +53,13 @@ export class WsServers {
     server.once('headers', onHeaders)
     server.handleUpgrade(handshake.request, handshake.tcp, handshake.head, (raw) => {
       handshake.tcp.setDefaultEncoding('utf8')
+      const isPlain = extensions === '' && this.#options.allowSynchronousEvents !== false
+      if (!isPlain) guardReceiver(raw)
       opened({
         raw: raw as ViewWebSocket,
         tcp: handshake.tcp,
         outboxOptions: this.#outboxOptionsFor(options, extensions),
-        isPlain: extensions === '' && this.#options.allowSynchronousEvents !== false
+        isPlain
       })
     })
     server.off('headers', onHeaders)
@@ -65,7 +69,13 @@ export class WsServers {
     for (const server of this.#servers.values()) server.close()
   }
 
-  #serverFor ({ maxPayload, subprotocols }: ViewOptions): WebSocketServer {
+  #serverFor (options: ViewOptions): WebSocketServer {
+    let server = this.#byView.get(options)
+    if (server === undefined) this.#byView.set(options, server = this.#serverLike(options))
+    return server
+  }
+
+  #serverLike ({ maxPayload, subprotocols }: ViewOptions): WebSocketServer {
     const key = JSON.stringify([maxPayload, subprotocols])
     let server = this.#servers.get(key)
     if (server === undefined) {
