@@ -8,10 +8,16 @@ import type { Origins } from './options.ts'
  *
  * @throws WSV_ERR_ORIGIN_FORBIDDEN
  */
-export async function checkOrigin (request: FastifyRequest, origins: Origins): Promise<void> {
+export function checkOrigin (request: FastifyRequest, origins: Origins): void | Promise<void> {
   const { origin } = request.headers
   if (origin === undefined || origins === '*') return
-  if (await isAllowed(origin, request, origins)) return
+  const allowed = isAllowed(origin, request, origins)
+  if (typeof allowed === 'object') return allowed.then((allowed) => { refuseUnless(allowed, origin, request) })
+  refuseUnless(allowed, origin, request)
+}
+
+function refuseUnless (allowed: boolean, origin: string, request: FastifyRequest): void {
+  if (allowed) return
   request.log.warn({ origin, host: request.host }, "the origin is not the host of this server: list it in the option 'origins'")
   throw new WSV_ERR_ORIGIN_FORBIDDEN(origin)
 }

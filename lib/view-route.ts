@@ -46,8 +46,16 @@ export function viewRoute (view: View, state: ServerState, route: Record<string,
     } satisfies DeclaredView,
     config: { ...route.config as object, [kRouteKind]: 'view', [kView]: view },
     onRequest: [
-      async (request: FastifyRequest) => {
-        if (request.raw[kHandshake] !== undefined) await checkOrigin(request, options.origins)
+      (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void) => {
+        let checked: ReturnType<typeof checkOrigin>
+        try {
+          checked = request.raw[kHandshake] === undefined ? undefined : checkOrigin(request, options.origins)
+        } catch (error) {
+          done(error as Error)
+          return
+        }
+        if (checked === undefined) done()
+        else checked.then(() => { done() }, done)
       },
       ...listOf(route.onRequest)
     ],
