@@ -1,0 +1,92 @@
+// The sandbox as two processes: pages on PORT (8000), WebSockets on WS_PORT (8001), Redis between them. With `--nginx`,
+// nginx puts both behind one port, NGINX_PORT (8080). One that ends takes the others with it.
+import { spawn, type ChildProcess } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { findNginx, findRedis } from './programs.ts'
+
+const { PORT = '8000', WS_PORT = '8001', NGINX_PORT = '8080', REDIS_PORT = '6390' } = process.env
+const hasNginx = process.argv.includes('--nginx')
+const dir = mkdtempSync(join(tmpdir(), 'fastify-ws-views-'))
+const children = new Map<string, ChildProcess>()
+let isStopping = false
+
+/** In this order: what was started last has to go first. */
+async function stop (exitCode: number): Promise<void> {
+  if (isStopping) return
+  isStopping = true
+  process.exitCode = exitCode
+  for (const child of [...children.values()].reverse()) {
+    if (child.exitCode !== null || child.signalCode !== null) continue
+    const gone = new Promise((resolve) => child.once('exit', resolve))
+    child.kill('SIGTERM')
+    await gone
+  }
+  rmSync(dir, { recursive: true, force: true })
+}
+
+function start (name: string, command: string, args: string[], env: NodeJS.ProcessEnv): void {
+  if (isStopping) return
+  const child = spawn(command, args, { env, stdio: ['ignore', 'inherit', 'inherit'], detached: true })
+  children.set(name, child)
+  child.once('error', (error) => { console.error(`${name}: ${error.message}`) })
+  child.once('exit', (code, signal) => {
+    if (isStopping) return
+    console.error(`${name} has ended (${signal ?? code}): stopping the others`)
+    stop(1)
+  })
+}
+
+function startServer (name: string, env: Record<string, string>): void {
+  const server = fileURLToPath(new URL('server.ts', import.meta.url))
+  start(name, process.execPath, ['--import', 'tsx', server], { ...process.env, HOST: '127.0.0.1', REDIS_URL: redisUrl, SESSION_SECRET: secret, ...env })
+}
+
+/** Better said before anything is started. */
+async function checkFree (port: string, variable: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const probe = createServer().once('error', reject).listen(Number(port), '127.0.0.1', () => { probe.close(() => resolve()) })
+  }).catch((error: NodeJS.ErrnoException) => {
+    console.error(`port ${port} cannot be used (${error.code}): set ${variable} to another one`)
+    process.exit(1)
+  })
+}
+
+/** example/nginx.conf with the ports of this run. */
+function nginxConfig (): string {
+  const config = readFileSync(new URL('nginx.conf', import.meta.url), 'utf8')
+    .replace('127.0.0.1:8000', `127.0.0.1:${PORT}`)
+    .replace('127.0.0.1:8001', `127.0.0.1:${WS_PORT}`)
+    .replace('127.0.0.1:8080', `127.0.0.1:${NGINX_PORT}`)
+    .replaceAll('/tmp/fastify-ws-views-nginx', join(dir, 'nginx'))
+  const path = join(dir, 'nginx.conf')
+  writeFileSync(path, config)
+  return path
+}
+
+const secret = process.env.SESSION_SECRET ?? randomBytes(32).toString('hex')
+let redisUrl = process.env.REDIS_URL ?? ''
+
+await checkFree(PORT, 'PORT')
+await checkFree(WS_PORT, 'WS_PORT')
+if (hasNginx) await checkFree(NGINX_PORT, 'NGINX_PORT')
+process.once('SIGINT', () => { stop(0) }).once('SIGTERM', () => { stop(0) })
+
+if (redisUrl === '') {
+  await checkFree(REDIS_PORT, 'REDIS_PORT')
+  const { path, env } = findRedis()
+  start('redis', path, ['--port', REDIS_PORT, '--bind', '127.0.0.1', '--save', '', '--dir', dir, '--loglevel', 'warning'], env)
+  redisUrl = `redis://127.0.0.1:${REDIS_PORT}`
+}
+// Behind nginx both have one host: the views compare it with the origin, and the pages make the sockets' URLs from it.
+startServer('views', { PART: 'views', PORT: WS_PORT, ...(hasNginx ? {} : { PAGES_ORIGIN: `http://localhost:${PORT}` }) })
+startServer('pages', { PART: 'pages', PORT, ...(hasNginx ? {} : { WS_BASE_URL: `ws://localhost:${WS_PORT}` }) })
+if (hasNginx) {
+  const { path, env } = findNginx()
+  start('nginx', path, ['-p', dir, '-c', nginxConfig(), '-e', 'stderr'], env)
+}
+console.log(`The sandbox is on http://localhost:${hasNginx ? NGINX_PORT : PORT}/`)
