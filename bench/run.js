@@ -3,14 +3,11 @@
 // CPU of the server's process per message, all servers in turn within each round, medians of the rounds. Only the
 // ratios within one run say something: absolute times depend on the machine. Where `taskset` exists, servers run on
 // one core and the clients, with Redis, on another.
-import { fork, spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
-import { availableParallelism, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { openAll } from './load.js'
 import { kinds } from './kinds-of-work.js'
+import { openAll } from './load.js'
+import { median, sleep, startRedis, startServer } from './processes.js'
 
 const { values: options } = parseArgs({
   options: {
@@ -24,50 +21,6 @@ const { values: options } = parseArgs({
 const rounds = Number(options.rounds)
 const ms = Number(options.seconds) * 1000
 const servers = options.servers.split(',')
-const pins = spawnSync('taskset', ['--version']).status === 0 && availableParallelism() > 1
-if (pins) spawnSync('taskset', ['-cp', '1', String(process.pid)])
-
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
-const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]
-
-async function startServer (name, env) {
-  const child = fork(new URL(`servers/${name}.js`, import.meta.url), {
-    env: { ...process.env, NODE_ENV: 'production', ...env }, execArgv: ['--expose-gc'], stdio: ['ignore', 'inherit', 'inherit', 'ipc']
-  })
-  const port = await new Promise((resolve, reject) => {
-    child.once('message', ({ port }) => resolve(port))
-    child.once('exit', () => reject(new Error(`${name} did not start`)))
-  })
-  if (pins) spawnSync('taskset', ['-acp', '0', String(child.pid)])
-  return {
-    port,
-    ask: (question) => new Promise((resolve) => {
-      child.once('message', resolve)
-      child.send(question)
-    }),
-    stop: () => new Promise((resolve) => {
-      child.once('exit', resolve)
-      child.kill()
-    })
-  }
-}
-
-async function startRedis () {
-  const port = await new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = probe.address()
-      probe.close(() => resolve(port))
-    })
-  })
-  const dir = mkdtempSync(join(tmpdir(), 'bench-redis-'))
-  const { findRedis } = await import('../test/fixtures/redis.ts')
-  const binary = findRedis()
-  const child = spawn(binary.path, ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', dir], { env: binary.env, stdio: 'ignore' })
-  await sleep(500)
-  if (pins) spawnSync('taskset', ['-acp', '1', String(child.pid)])
-  return { port, stop: () => { child.kill('SIGKILL'); rmSync(dir, { recursive: true, force: true }) } }
-}
-
 /** @returns microseconds of CPU per unit, or bytes per idle socket */
 async function measure (name, kind) {
   const redis = kind.redis === true ? await startRedis() : undefined
