@@ -235,7 +235,8 @@ export class Door implements HandshakeOwner {
       this.#releaseOnConnection(reply.server)
       done()
     } else {
-      reply.send(new WSV_ERR_NOT_A_VIEW(request.url))
+      // the message is logged: what stands in a query may be a secret
+      reply.send(new WSV_ERR_NOT_A_VIEW(request.url.split('?', 1)[0]!))
     }
   }
 

@@ -92,7 +92,8 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
     this.#address = address
     this.inbox = new Inbox(this, view.options)
     this.#outbox = new Outbox(tcp, this, outboxOptions)
-    this.#lastSeen = this.#openedAt = home.watch.now
+    this.#lastSeen = home.watch.now
+    this.#openedAt = performance.now()
     raw[kSocket] = this
     raw.on('message', onMessage)
     raw.on('close', onClose)
@@ -232,6 +233,7 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
   open (): void {
     this.#isOpened = true
     this.#home.sockets.add(this)
+    this.request.log.info({ ws: { id: this.id, view: this.view } }, 'WebSocket opened')
     this.#home.sessionWatch.add(this)
     const { heartbeat, maxPauseMs } = this.#view.options
     this.#home.watch.add(this, Math.min(heartbeat.intervalMs, heartbeat.timeoutMs, maxPauseMs))
