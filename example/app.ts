@@ -53,6 +53,11 @@ export async function buildApp ({ part, redis, baseUrl, origin, secret, logger =
     origins: origin === undefined ? 'same-host' : [origin]
   })
   if (part !== 'views') await app.register(pages)
+  // For whoever decides where requests go: not while Redis is away, and nothing listens any more once the server closes.
+  app.get('/ready', async (_request, reply) => {
+    const { status } = app.wsFanout
+    return reply.code(status === 'ready' ? 200 : 503).send({ fanout: status, sockets: app.wsSockets.count })
+  })
   await app.ready()
   return app
 }

@@ -48,7 +48,8 @@ t.test('pages in one process, sockets in another, nginx in front: all of them go
   const { child, ports, said } = await startSplit(t, ['--nginx'])
   const origin = `http://127.0.0.1:${ports.NGINX_PORT}`
   t.match(await (await fetchWhenUp(`${origin}/echo/`, child, said)).text(), `ws://127.0.0.1:${ports.NGINX_PORT}/ws/echo`)
-  await fetchWhenUp(`http://127.0.0.1:${ports.WS_PORT}/`, child, said)
+  const ready = await fetchWhenUp(`http://127.0.0.1:${ports.WS_PORT}/ready`, child, said)
+  t.match(await ready.json(), { fanout: 'ready', sockets: 0 })
   const client = await rawClient(ports.NGINX_PORT!, '/ws/echo', { headers: { origin } })
   client.send('hello')
   t.equal((await client.next()).data, 'hello')
