@@ -67,7 +67,7 @@ for (const [name, makeStore] of Object.entries(stores)) {
 
     const second = await logIn(app)
     const gone = await rawClient(port, '/ws/count', { t, headers: second })
-    const [socket] = [...app.wsSockets]
+    const socket = [...app.wsSockets].at(-1)
     // behind the back of every hook: the store alone knows
     await new Promise<void>((resolve) => { store!.destroy(socket!.request.session.sessionId, () => { resolve() }) })
     t.strictSame(await gone.closed, { code: 4401, reason: 'session_over' })
