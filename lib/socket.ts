@@ -7,6 +7,7 @@ import { WSV_ERR_TOO_MANY_SUBSCRIPTIONS } from './errors.ts'
 import type { FanOut, Subscriber } from './fan-out/fan-out.ts'
 import type { FormContext } from './form/form.ts'
 import { Inbox, type InboxOwner } from './inbox.ts'
+import { Liveness } from './liveness.ts'
 import { Outbox, type OutboxOwner } from './outbox.ts'
 import type { ServerOptions } from './options.ts'
 import type { Payload } from './payload.ts'
@@ -69,11 +70,7 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
   /** messages that an owning handler has taken and not answered yet */
   #taken = 0
   #closeWhenIdle: CloseInfo | undefined
-  #lastSeen: number
-  #pingedAt: number | undefined
-  #bytesWhenPinged = 0
-  #pausedAt: number | undefined
-  #handledWhenPaused = 0
+  readonly #liveness: Liveness
   #formContext: FormContext | undefined
   #session: SocketSession | undefined
   #isSessionUsed = false
@@ -92,7 +89,7 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
     this.#address = address
     this.inbox = new Inbox(this, view.options)
     this.#outbox = new Outbox(tcp, this, outboxOptions)
-    this.#lastSeen = home.watch.now
+    this.#liveness = new Liveness(view.options, home.watch.now)
     this.#openedAt = performance.now()
     raw[kSocket] = this
     raw.on('message', onMessage)
@@ -284,14 +281,11 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
 
   pause (): void {
     this.raw.pause()
-    this.#pausedAt = performance.now()
-    this.#handledWhenPaused = this.inbox.handled
+    this.#liveness.pause(performance.now(), this.inbox.handled)
   }
 
   resume (): void {
-    this.#pausedAt = undefined
-    this.#lastSeen = this.#home.watch.now
-    this.#pingedAt = undefined
+    this.#liveness.resume(this.#home.watch.now)
     if (this.raw.isPaused) this.raw.resume()
   }
 
@@ -385,33 +379,16 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
     if (this.#isGone) return false
     // at shutdown we do not read, and the deadline is another one
     if (this.#info !== undefined || this.#closeWhenIdle !== undefined) return true
-    const { heartbeat, maxPauseMs } = this.#view.options
-    if (this.#pausedAt !== undefined) {
-      // while we do not read, nothing can be seen of the client: its clock stands still
-      if (this.inbox.handled !== this.#handledWhenPaused) {
-        this.#handledWhenPaused = this.inbox.handled
-        this.#pausedAt = now
-      } else if (now - this.#pausedAt > maxPauseMs) {
-        this.close(closeCodes.TRY_AGAIN_LATER, 'overloaded')
-      }
-    } else if (this.#pingedAt !== undefined) {
-      if (now - this.#pingedAt > heartbeat.timeoutMs) {
-        // within a long frame there is no place for a pong
-        if (this.#bytesRead === this.#bytesWhenPinged) this.terminate()
-        else this.seen()
-      }
-    } else if (now - this.#lastSeen >= heartbeat.intervalMs) {
-      this.#pingedAt = now
-      this.#bytesWhenPinged = this.#bytesRead
-      this.raw.ping()
-    }
+    const verdict = this.#liveness.judge(now, this.inbox.handled, this.#bytesRead)
+    if (verdict === 'ping') this.raw.ping()
+    else if (verdict === 'dead') this.terminate()
+    else if (verdict === 'overloaded') this.close(closeCodes.TRY_AGAIN_LATER, 'overloaded')
     return true
   }
 
   /** Something came from the client. */
   seen (): void {
-    this.#lastSeen = this.#home.watch.now
-    this.#pingedAt = undefined
+    this.#liveness.seen(this.#home.watch.now)
   }
 
   get #bytesRead (): number {
