@@ -12,15 +12,15 @@ export class Rate {
   /** @returns how many there are in this window, with this one */
   add (): number {
     const now = performance.now()
-    if (now - this.#since > this.#perMs) {
+    if (now - this.#since >= this.#perMs) {
       this.#since = now
       this.#count = 0
     }
     return ++this.#count
   }
 
-  /** milliseconds until the window ends */
+  /** milliseconds until the window ends, at least one */
   get endsInMs (): number {
-    return Math.max(0, Math.ceil(this.#since + this.#perMs - performance.now()))
+    return Math.max(1, Math.ceil(this.#since + this.#perMs - performance.now()))
   }
 }

@@ -1,14 +1,15 @@
 import type { Server } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import { closeCodes } from './close-codes.ts'
+import { ControlChannel } from './control-channel.ts'
 import { Door } from './door.ts'
 import type { Broker } from './fan-out/broker.ts'
 import { createFanOut, type FanOut } from './fan-out/fan-out.ts'
 import { formAppOf } from './form/app.ts'
 import { compileCheck } from './form/strict.ts'
 import { isFanout } from './option-rules.ts'
+import { OpenSockets } from './open-sockets.ts'
 import { mergeServerOptions, type FanoutSettings, type ServerOptions } from './options.ts'
-import type { Socket } from './socket.ts'
 import { onSessionEnd } from './session-hooks.ts'
 import { SessionWatch } from './session-watch.ts'
 import { Sockets } from './sockets.ts'
@@ -26,7 +27,7 @@ export class ServerState {
   readonly options: ServerOptions
   readonly names = new ViewNames()
   readonly watch = new Watch()
-  readonly sockets = new Set<Socket>()
+  readonly sockets = new OpenSockets()
   readonly wsSockets: Sockets
   readonly sessionWatch: SessionWatch
   readonly wsServers: WsServers
@@ -60,7 +61,7 @@ export class ServerState {
       ...(isFanout(options.fanout) ? { broker: options.fanout as Broker } : options.fanout as FanoutSettings),
       compileCheck: (schema, name) => compileCheck(schema, formAppOf(instance, name))
     })
-    this.wsSockets = new Sockets(this.sockets, this.fanOut)
+    this.wsSockets = new Sockets(this.sockets, new ControlChannel(this.fanOut, instance.log))
     this.sessionWatch = new SessionWatch(this.watch, options, instance.log)
     this.wsServers = new WsServers(options.websocket, options.closeTimeoutMs)
     this.door = new Door(instance, this.watch, options, () => this.sockets.size)

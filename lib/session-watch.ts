@@ -1,11 +1,14 @@
 import type { FastifyRequest } from 'fastify'
 import { closeCodes } from './close-codes.ts'
-import { hasStoredSession, readSession, sessionIdOf, storeOf, withSession, type SessionStore, type StoredSession } from './session.ts'
+import { hasStoredSession, readSession, storeOf, withSession, type SessionStore, type StoredSession } from './session.ts'
 import type { Watch, Watched } from './watch.ts'
 
 /** A socket whose credentials are asked for again and again. */
 export interface Credentialed {
   readonly request: FastifyRequest
+  readonly sessionId: string | undefined
+  /** what `userOf` said */
+  readonly user: string | undefined
   /** milliseconds that unanswered questions may last */
   readonly sessionGraceMs: number
   isSameUser (session: StoredSession): boolean | Promise<boolean>
@@ -17,19 +20,30 @@ export interface SessionWatchOptions {
   checkSession: ((request: FastifyRequest) => boolean | Promise<boolean>) | undefined
 }
 
+/** What is known of a socket. Times are those of the watch, in milliseconds. */
+interface Standing {
+  /** the last time that it was known to be allowed */
+  goodAt: number
+  /** asked, and not answered yet */
+  askedAt: number | undefined
+  /** the last question was not answered */
+  isDoubtful: boolean
+}
+
 /** One session, or one socket without a session, and when it is asked for. */
 interface Entry {
-  id: string | undefined
-  store: SessionStore | undefined
-  sockets: Set<Credentialed>
+  readonly id: string | undefined
+  readonly store: SessionStore | undefined
+  readonly sockets: Map<Credentialed, Standing>
   dueAt: number
-  goodAt: number
-  isAsking: boolean
+  /** the store was asked, and has not answered yet */
+  isReading: boolean
 }
 
 /**
  * Asks whether the sockets are still allowed: the store, once per session, and `checkSession`. The questions are
- * spread over `sessionCheckMs`. A store that fails says neither yes nor no: it is asked again.
+ * spread over `sessionCheckMs`. Who fails to answer, or takes longer than that, says neither yes nor no: the question
+ * is asked again, until `sessionGraceMs` have passed since the last good answer.
  */
 export class SessionWatch implements Watched {
   readonly #watch: Watch
@@ -38,6 +52,7 @@ export class SessionWatch implements Watched {
   readonly #byId = new Map<string, Entry>()
   readonly #entries = new Set<Entry>()
   readonly #entryOf = new WeakMap<Credentialed, Entry>()
+  #unanswered = 0
 
   constructor (watch: Watch, options: SessionWatchOptions, log: { warn (fields: object, message: string): void }) {
     this.#watch = watch
@@ -45,20 +60,27 @@ export class SessionWatch implements Watched {
     this.#log = log
   }
 
-  /** From now on ask for this socket, where there is something to ask: a stored session, or `checkSession`. */
+  /**
+   * From now on ask for this socket: the store, when its session was stored as the handshake ended, and `checkSession`.
+   * A visitor with neither a stored session nor a user is left alone where there is a session plugin.
+   */
   add (socket: Credentialed): void {
     const { checkSession, sessionCheckMs } = this.#options
-    const id = hasStoredSession(socket.request) ? sessionIdOf(socket.request) : undefined
-    if (id === undefined && checkSession === undefined) return
+    const { request } = socket
+    const id = hasStoredSession(request) ? socket.sessionId : undefined
+    if (id === undefined) {
+      const isVisitor = storeOf(request) !== undefined && socket.user === undefined
+      if (checkSession === undefined || isVisitor) return
+    }
+    const now = performance.now()
     let entry = id === undefined ? undefined : this.#byId.get(id)
     if (entry === undefined) {
-      const { now } = this.#watch
-      entry = { id, store: storeOf(socket.request), sockets: new Set(), dueAt: now + Math.random() * sessionCheckMs, goodAt: now, isAsking: false }
+      entry = { id, store: storeOf(request), sockets: new Map(), dueAt: now + Math.random() * sessionCheckMs, isReading: false }
       if (id !== undefined) this.#byId.set(id, entry)
       this.#entries.add(entry)
       this.#watch.add(this, sessionCheckMs)
     }
-    entry.sockets.add(socket)
+    entry.sockets.set(socket, { goodAt: now, askedAt: undefined, isDoubtful: false })
     this.#entryOf.set(socket, entry)
   }
 
@@ -73,43 +95,83 @@ export class SessionWatch implements Watched {
 
   tick (now: number): boolean {
     for (const entry of this.#entries) {
-      if (entry.isAsking || now < entry.dueAt) continue
-      entry.dueAt = now + this.#options.sessionCheckMs
-      entry.isAsking = true
-      this.#ask(entry, now).then(() => { entry.isAsking = false })
+      if (now >= entry.dueAt) {
+        entry.dueAt = now + this.#options.sessionCheckMs
+        this.#ask(entry, now)
+      }
+      for (const [socket, standing] of entry.sockets) {
+        if (standing.isDoubtful) judge(socket, standing, now)
+      }
     }
     return this.#entries.size > 0
   }
 
-  /** Never rejects. */
-  async #ask (entry: Entry, now: number): Promise<void> {
-    try {
-      let session: StoredSession | undefined
-      if (entry.id !== undefined && entry.store !== undefined) {
-        session = await readSession(entry.store, entry.id)
-        if (session === undefined) {
-          for (const socket of entry.sockets) socket.close(closeCodes.CREDENTIALS_OVER, 'session_over')
-          return
+  #ask (entry: Entry, now: number): void {
+    if (entry.isReading) {
+      for (const standing of entry.sockets.values()) standing.isDoubtful = true
+      this.#report(undefined)
+    } else if (entry.id === undefined || entry.store === undefined) {
+      for (const [socket, standing] of entry.sockets) this.#askFor(socket, standing, undefined, now)
+    } else {
+      entry.isReading = true
+      readSession(entry.store, entry.id).then((session) => {
+        entry.isReading = false
+        for (const [socket, standing] of entry.sockets) {
+          if (session === undefined) over(socket)
+          else this.#askFor(socket, standing, session, now)
         }
-      }
-      for (const socket of entry.sockets) await this.#askFor(socket, session)
-      entry.goodAt = now
-    } catch (error) {
-      this.#log.warn({ err: error, sockets: entry.sockets.size }, 'a session could not be checked')
-      for (const socket of entry.sockets) {
-        if (now - entry.goodAt > socket.sessionGraceMs) socket.close(closeCodes.SERVICE_RESTART, 'session_unknown')
-      }
+      }, (error: unknown) => {
+        entry.isReading = false
+        for (const [socket, standing] of entry.sockets) doubt(socket, standing)
+        this.#report(error)
+      })
     }
   }
 
-  async #askFor (socket: Credentialed, session: StoredSession | undefined): Promise<void> {
-    if (session !== undefined && !await socket.isSameUser(session)) {
-      socket.close(closeCodes.CREDENTIALS_OVER, 'session_over')
+  #askFor (socket: Credentialed, standing: Standing, session: StoredSession | undefined, now: number): void {
+    if (standing.askedAt !== undefined) {
+      standing.isDoubtful = true
+      this.#report(undefined)
       return
     }
-    const { checkSession } = this.#options
-    if (checkSession === undefined) return
-    const request = session === undefined ? socket.request : withSession(socket.request, session)
-    if (!await checkSession(request)) socket.close(closeCodes.CREDENTIALS_OVER, 'session_over')
+    standing.askedAt = now
+    this.#isAllowed(socket, session).then((isAllowed) => {
+      standing.askedAt = undefined
+      standing.isDoubtful = false
+      standing.goodAt = now
+      if (!isAllowed) over(socket)
+    }, (error: unknown) => {
+      standing.askedAt = undefined
+      doubt(socket, standing)
+      this.#report(error)
+    })
   }
+
+  async #isAllowed (socket: Credentialed, session: StoredSession | undefined): Promise<boolean> {
+    if (session !== undefined && !await socket.isSameUser(session)) return false
+    const { checkSession } = this.#options
+    return checkSession === undefined || await checkSession(session === undefined ? socket.request : withSession(socket.request, session))
+  }
+
+  /** One line for all that fail in one turn: when a store goes away, they are many. */
+  #report (error: unknown): void {
+    if (this.#unanswered++ > 0) return
+    setImmediate(() => {
+      this.#log.warn({ err: error, unanswered: this.#unanswered }, 'wsViews: sessions could not be checked, they will be asked for again')
+      this.#unanswered = 0
+    })
+  }
+}
+
+function over (socket: Credentialed): void {
+  socket.close(closeCodes.CREDENTIALS_OVER, 'session_over')
+}
+
+function doubt (socket: Credentialed, standing: Standing): void {
+  standing.isDoubtful = true
+  judge(socket, standing, performance.now())
+}
+
+function judge (socket: Credentialed, { goodAt }: Standing, now: number): void {
+  if (now - goodAt > socket.sessionGraceMs) socket.close(closeCodes.SERVICE_RESTART, 'session_unknown')
 }

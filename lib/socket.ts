@@ -9,10 +9,11 @@ import type { FormContext } from './form/form.ts'
 import { Inbox, type InboxOwner } from './inbox.ts'
 import { Liveness } from './liveness.ts'
 import { Outbox, type OutboxOwner } from './outbox.ts'
+import type { OpenSockets } from './open-sockets.ts'
 import type { ServerOptions } from './options.ts'
 import type { Payload } from './payload.ts'
 import { Rate } from './rate.ts'
-import { sessionIdOf, SocketSession, storeOf, withSession, type SessionOwner, type StoredSession } from './session.ts'
+import { sessionIdOf, SocketSession, withSession, type SessionOwner, type StoredSession } from './session.ts'
 import type { Credentialed, SessionWatch } from './session-watch.ts'
 import { kReader, kSocket } from './symbols.ts'
 import { TextReader, type TextReaderOwner } from './text-reader.ts'
@@ -30,7 +31,7 @@ export interface SocketHome {
   readonly wsSockets: WsSockets
   readonly watch: Watch
   readonly fanOut: FanOut
-  readonly sockets: Set<Socket>
+  readonly sockets: OpenSockets
 }
 
 /** unique among processes, and not to be guessed */
@@ -46,6 +47,8 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
   readonly raw: ViewWebSocket
   /** what `userOf` said */
   readonly user: string | undefined
+  /** as the handshake ended with it, whether it is stored or not */
+  readonly sessionId: string | undefined
   data: unknown
   /** the view's name, for logs and filters */
   get view (): string { return this.#view.name }
@@ -72,8 +75,8 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
   #closeWhenIdle: CloseInfo | undefined
   readonly #liveness: Liveness
   #formContext: FormContext | undefined
-  #session: SocketSession | undefined
-  #isSessionUsed = false
+  /** once a handler has asked for it; null: there is nothing to save */
+  #session: SocketSession | null | undefined
   #invalid: Rate | undefined
   #arrived: Rate | undefined
   /** what `maxConnectionsPerAddress` has counted for it */
@@ -84,6 +87,7 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
     this.#home = home
     this.request = request
     this.user = user
+    this.sessionId = sessionIdOf(request)
     this.data = data
     this.raw = raw
     this.#address = address
@@ -102,16 +106,13 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
 
   // ---------- what a view uses
 
-  /** What a handler changes in it is saved when the handler has ended, before its reply is sent. */
+  /**
+   * What a handler changes in it is saved when the handler has ended, before its reply is sent: a client that has the
+   * reply may rely on it. `undefined` without a session plugin; the session itself where the plugin has no store.
+   */
   get session (): WsSocket['session'] {
-    const { session } = this.request as FastifyRequest & { session?: StoredSession | null }
-    if (session === undefined || session === null || storeOf(this.request) === undefined) return session as unknown as WsSocket['session']
-    this.#isSessionUsed = true
-    return (this.#session ??= new SocketSession(this, session)).value as unknown as WsSocket['session']
-  }
-
-  get sessionId (): string | undefined {
-    return sessionIdOf(this.request)
+    const session = (this.#session ??= SocketSession.of(this) ?? null)
+    return (session === null ? (this.request as FastifyRequest & { session?: unknown }).session : session.value) as WsSocket['session']
   }
 
   /** Aborts when the socket begins to end. */
@@ -207,6 +208,7 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
   }
 
   async * [Symbol.asyncIterator] (): AsyncGenerator<unknown, void, undefined> {
+    await this.saveSession()
     for (;;) {
       const waiting = await this.inbox.take()
       if (waiting === undefined) return
@@ -214,7 +216,7 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
       try {
         const checked = await this.#view.receive(this, waiting.data, waiting.isBinary)
         if (checked !== undefined && !this.#isOurClose) yield checked.message
-        // the handler has come back for the next one
+        // the handler has come back for the next one: it is busy until its session is saved
         await this.saveSession()
       } finally {
         this.#taken--
@@ -239,18 +241,29 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
     const { instance } = this.#view
     // a message to a view that only pushes is answered at once, whatever runs
     if (!takesMessages) this.inbox.open()
-    let task: unknown
+    const done = this.#run(() => handler !== undefined ? handler.call(instance, this, this.request) : onOpen?.call(instance, this))
+    if (done === undefined) this.#taskDone()
+    else done.then(() => { this.#taskDone() }, (error) => this.fail(error).then(() => { this.#taskDone({ code: closeCodes.INTERNAL_ERROR, reason: 'internal_error' }) }))
+  }
+
+  /** Run a handler that no message began, and save what it has put into the session, also when it throws. */
+  #run (handler: () => unknown): Promise<void> | undefined {
+    let result: unknown
     try {
-      if (handler !== undefined) task = handler.call(instance, this, this.request)
-      else if (onOpen !== undefined) task = onOpen.call(instance, this)
+      result = handler()
     } catch (error) {
-      task = Promise.reject(error)
+      result = Promise.reject(error)
     }
-    if (this.#isSessionUsed || isPromise(task)) {
-      Promise.resolve(task).then(() => this.saveSession()).then(() => { this.#taskDone() }, (error) => this.fail(error).then(() => { this.#taskDone({ code: closeCodes.INTERNAL_ERROR, reason: 'internal_error' }) }))
-    } else {
-      this.#taskDone()
-    }
+    if (!isPromise(result)) return this.saveSession()
+    return result.then(() => this.saveSession(), async (error) => {
+      try {
+        await this.saveSession()
+      } catch (second) {
+        this.request.log.error({ err: error, ws: { id: this.id, view: this.view } }, 'a handler failed, and its session could not be saved')
+        throw second
+      }
+      throw error
+    })
   }
 
   /** @param failure - how an owning handler that threw ends its socket, answered or not: nobody is left to handle it */
@@ -272,7 +285,7 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
   /** One message, from `ws` or from our own reader. */
   receive (data: Buffer | string, isBinary: boolean): void {
     this.seen()
-    if (this.countArrived(false)) this.inbox.receive(data, isBinary)
+    if (this.#view.options.rateLimit === false || this.#isWithinRate(data, isBinary)) this.inbox.receive(data, isBinary)
   }
 
   handle (data: Buffer | string, isBinary: boolean): void | Promise<void> {
@@ -300,16 +313,26 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
     return (this.#invalid ??= new Rate(perMs)).add() <= count
   }
 
-  /** One more message or ping has come. False when it is not to be handled: it was answered, or has closed the socket. */
-  countArrived (isPing: boolean): boolean {
+  /** One more message has come. False when it is not to be handled: it was answered, or has closed the socket. */
+  #isWithinRate (data: Buffer | string, isBinary: boolean): boolean {
+    const arrived = this.countArrived()
+    if (arrived !== undefined && this.#info === undefined) this.#view.rateLimited(this, arrived.endsInMs, data, isBinary)
+    return arrived === undefined
+  }
+
+  /**
+   * One more message or ping has come.
+   *
+   * @returns the rate when it was one too many; ten times too many close
+   */
+  countArrived (): Rate | undefined {
     const { rateLimit } = this.#view.options
-    if (rateLimit === false) return true
-    const rate = (this.#arrived ??= new Rate(rateLimit.perMs))
-    const count = rate.add()
-    if (count <= rateLimit.messages) return true
+    if (rateLimit === false) return undefined
+    const arrived = (this.#arrived ??= new Rate(rateLimit.perMs))
+    const count = arrived.add()
+    if (count <= rateLimit.messages) return undefined
     if (count >= 10 * rateLimit.messages) this.close(closeCodes.POLICY_VIOLATION, 'rate_limited')
-    else if (!isPing) this.#view.rateLimited(this, rate.endsInMs)
-    return false
+    return arrived
   }
 
   sendPayload (payload: Payload): void {
@@ -326,13 +349,7 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
   gap (channels: string[]): void {
     const { onGap } = this.#view.options
     if (onGap === undefined || this.#info !== undefined) return
-    let result: unknown
-    try {
-      result = onGap.call(this.#view.instance, this, channels)
-    } catch (error) {
-      result = Promise.reject(error)
-    }
-    if (isPromise(result)) result.then(undefined, (error) => this.fail(error))
+    this.#run(() => onGap.call(this.#view.instance, this, channels))?.catch((error) => this.fail(error))
   }
 
   /** A handler threw: an error reply where the error is one for the client, otherwise the end of the socket. */
@@ -347,11 +364,9 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
 
   // ---------- its session
 
-  /** What the handlers have changed, on its way to the store; nothing when none has asked for the session. */
+  /** What handlers have changed, on its way to the store; nothing when none has looked at the session, or changed it. */
   saveSession (): Promise<void> | undefined {
-    if (!this.#isSessionUsed) return undefined
-    this.#isSessionUsed = false
-    return this.#session!.save()
+    return this.#session?.isUsed === true ? this.#session.save() : undefined
   }
 
   get sessionGraceMs (): number {
@@ -370,7 +385,12 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
   }
 
   async sessionDestroyed (sessionId: string): Promise<void> {
-    await this.#home.wsSockets.close({ sessionId }, closeCodes.CREDENTIALS_OVER, 'session_over')
+    try {
+      await this.#home.wsSockets.close({ sessionId }, closeCodes.CREDENTIALS_OVER, 'session_over')
+    } catch (error) {
+      // the others find out when they ask for it
+      this.request.log.warn({ err: error }, 'the sockets of a session that has ended are closed in this process only')
+    }
   }
 
   // ---------- deadlines
@@ -434,6 +454,8 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
     this.#outbox.discard()
     this.#home.watch.delete(this)
     this.#home.sessionWatch.delete(this)
+    if (this.#address !== undefined) this.#home.door.releaseAddress(this.#address)
+    this.#address = undefined
     this.#finishIfDone()
   }
 
@@ -443,21 +465,14 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
     this.#isFinished = true
     const info = this.#info ?? { code: 1006, reason: '' }
     const { onClose } = this.#view.options
-    let result: unknown
-    if (this.#isOpened && onClose !== undefined) {
-      try {
-        result = onClose.call(this.#view.instance, this, info)
-      } catch (error) {
-        result = Promise.reject(error)
-      }
-    }
-    if (this.#isSessionUsed || isPromise(result)) {
-      Promise.resolve(result).then(() => this.saveSession()).then(() => { this.#settle(info) }, (error) => {
+    const done = this.#run(() => this.#isOpened ? onClose?.call(this.#view.instance, this, info) : undefined)
+    if (done === undefined) {
+      this.#settle(info)
+    } else {
+      done.then(() => { this.#settle(info) }, (error) => {
         this.request.log.error({ err: error, ws: { id: this.id, view: this.view } }, 'onClose of the view failed')
         this.#settle(info)
       })
-    } else {
-      this.#settle(info)
     }
   }
 
@@ -482,7 +497,6 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
   #settle (info: CloseInfo): void {
     this.#isSettled = true
     this.#home.sockets.delete(this)
-    if (this.#address !== undefined) this.#home.door.releaseAddress(this.#address)
     this.request.log.info({
       ws: {
         id: this.id,
@@ -513,7 +527,7 @@ function onMessage (this: WebSocket, data: RawData, isBinary: boolean): void {
 function onPing (this: WebSocket): void {
   const socket = socketOf(this)
   socket.seen()
-  socket.countArrived(true)
+  socket.countArrived()
 }
 
 function onPong (this: WebSocket): void {

@@ -83,11 +83,14 @@ export class View {
   handle (socket: Socket, data: Buffer | string, isBinary: boolean): void | Promise<void> {
     try {
       const checked = this.receive(socket, data, isBinary)
-      if (checked === undefined) return
-      if (!isPromise(checked)) return this.#dispatch(socket, checked)
-      return checked
-        .then((checked) => checked === undefined ? undefined : this.#dispatch(socket, checked))
-        .catch((error) => this.fail(socket, error, undefined))
+      if (isPromise(checked)) {
+        return checked
+          .then((checked) => checked === undefined ? socket.saveSession() : this.#dispatch(socket, checked))
+          .catch((error) => this.fail(socket, error, undefined))
+      }
+      if (checked !== undefined) return this.#dispatch(socket, checked)
+      // a step of the form, or preMessage, may have looked at the session
+      return socket.saveSession()?.catch((error) => this.fail(socket, error, undefined))
     } catch (error) {
       // a form step, or another function of the user's
       return this.fail(socket, error, undefined)
@@ -181,14 +184,25 @@ export class View {
     }
   }
 
-  /** @param retryAfterMs - until the window ends, in milliseconds */
-  rateLimited (socket: Socket, retryAfterMs: number): void {
+  /**
+   * A message beyond `rateLimit`: nothing of it is read but its `ref`.
+   *
+   * @param retryAfterMs - until the window ends, in milliseconds
+   */
+  rateLimited (socket: Socket, retryAfterMs: number, data: Buffer | string, isBinary: boolean): void {
     try {
-      this.#replyErrors(socket, this.#form!.error('__all__', 'rate_limited', { retryAfterMs }, socket.formContext), undefined)
+      const errors = this.#form!.error('__all__', 'rate_limited', { retryAfterMs }, socket.formContext)
+      this.#replyErrors(socket, errors, this.#takesRef ? this.#refWithin(data, isBinary) : undefined)
     } catch (error) {
       // `messages` or `formatError` of the user's
       this.#crash(socket, error)
     }
+  }
+
+  #refWithin (data: Buffer | string, isBinary: boolean): Ref {
+    const { frames, maxDepth, refKey } = this.options
+    if (typeof frames === 'object') return refOf(parseWith(frames, isBinary ? data : data.toString()), refKey as string)
+    return isBinary ? undefined : refOf(parseJson(data.toString(), maxDepth), refKey as string)
   }
 
   /** The client's language: the first of Accept-Language, unless the view has a better way. */
