@@ -6,6 +6,7 @@ import type {} from '@fastify/websocket'
 import type { FastifyError } from '@fastify/error'
 import { WSV_ERR_CLOSING, WSV_ERR_NOT_A_VIEW, WSV_ERR_TOO_MANY_CONNECTIONS, WSV_ERR_TOO_MANY_CONNECTIONS_PER_ADDRESS } from './errors.ts'
 import { Addresses } from './addresses.ts'
+import { clientAddressOf, type ClientAddressOf } from './client-address.ts'
 import { contextsOf, rootOf } from './contexts.ts'
 import { learnMarks, type UpgradeListener, type UpgradeMarks } from './fastify-websocket.ts'
 import { Handshake, type HandshakeOwner } from './handshake.ts'
@@ -48,8 +49,9 @@ export class Door implements HandshakeOwner {
   #others: UpgradeListener[] = []
   readonly #offered = new Set<OfferedUpgrade>()
   readonly #addresses: Addresses | undefined
-  /** does `request.ip` come from a header? known from the first request on */
-  #trustsProxy: boolean | undefined
+  readonly #clientAddressOf: ClientAddressOf | undefined
+  /** pending handshakes that the caps have let in */
+  #admitted = 0
   #knownServers = new WeakSet<EventEmitter>()
 
   constructor (instance: FastifyInstance, watch: Watch, limits: DoorLimits, openSockets: () => number) {
@@ -58,7 +60,10 @@ export class Door implements HandshakeOwner {
     this.#limits = limits
     this.#openSockets = openSockets
     const { maxConnectionsPerAddress } = limits
-    if (maxConnectionsPerAddress !== undefined) this.#addresses = new Addresses(maxConnectionsPerAddress)
+    if (maxConnectionsPerAddress !== undefined) {
+      this.#addresses = new Addresses(maxConnectionsPerAddress)
+      this.#clientAddressOf = clientAddressOf(instance)
+    }
   }
 
   /** Take over the server's upgrades; `release` gives them back. */
@@ -129,21 +134,22 @@ export class Door implements HandshakeOwner {
   refusal (handshake: Handshake): { error: FastifyError, headers?: Record<string, string> } | undefined {
     if (this.isClosing) return { error: new WSV_ERR_CLOSING() }
     const { maxConnections } = this.#limits
-    // this handshake is counted among the pending ones already
-    if (maxConnections !== undefined && this.#openSockets() + this.pending.size > maxConnections) {
+    if (maxConnections !== undefined && this.#openSockets() + this.#admitted >= maxConnections) {
       return { error: new WSV_ERR_TOO_MANY_CONNECTIONS(), headers: { 'retry-after': '10' } }
     }
-    // before any hook, where the TCP address is the client's
-    const address = (handshake.tcp as Duplex & { remoteAddress?: string }).remoteAddress
-    if (this.#trustsProxy === false && address !== undefined && !this.#take(handshake, address)) {
+    // before any hook: who floods us costs no look-up of a session
+    if (!this.#take(handshake, this.#clientAddressOf?.(handshake.request))) {
       return { error: new WSV_ERR_TOO_MANY_CONNECTIONS_PER_ADDRESS() }
     }
+    handshake.isAdmitted = true
+    this.#admitted++
     return undefined
   }
 
-  /** @returns false when the address has too many already */
-  #take (handshake: Handshake, address: string): boolean {
-    if (this.#addresses === undefined || handshake.address !== undefined) return true
+  /** @returns false when the address has too many already; one that is not known, of a Unix socket, has no limit */
+  #take (handshake: Handshake, address: string | undefined): boolean {
+    // where the client has left, nobody would release it
+    if (this.#addresses === undefined || address === undefined || handshake.address !== undefined || handshake.tcp.destroyed) return true
     if (!this.#addresses.take(address)) return false
     handshake.address = address
     return true
@@ -155,6 +161,8 @@ export class Door implements HandshakeOwner {
 
   ended (handshake: Handshake): void {
     this.pending.delete(handshake)
+    if (handshake.isAdmitted) this.#admitted--
+    handshake.isAdmitted = false
     if (handshake.address !== undefined) this.releaseAddress(handshake.address)
     this.#watch.delete(handshake)
   }
@@ -210,12 +218,9 @@ export class Door implements HandshakeOwner {
       done()
       return
     }
-    if (this.#addresses !== undefined) {
-      this.#trustsProxy = request.ips !== undefined
-      if (!this.#take(handshake, request.ip)) {
-        reply.send(new WSV_ERR_TOO_MANY_CONNECTIONS_PER_ADDRESS())
-        return
-      }
+    if (this.#addresses !== undefined && !this.#take(handshake, request.ip)) {
+      reply.send(new WSV_ERR_TOO_MANY_CONNECTIONS_PER_ADDRESS())
+      return
     }
     const kind = request.routeOptions.config[kRouteKind]
     const marks = this.#marks

@@ -32,6 +32,8 @@ export class Handshake implements Watched {
   /** false for an upgrade to something else, which is served as plain HTTP (RFC 9110 §7.8) */
   readonly isWebSocket: boolean
   response: ServerResponse | undefined
+  /** the caps have let it in, and count it until it ends */
+  isAdmitted = false
   /** what `maxConnectionsPerAddress` has counted for it */
   address: string | undefined
   /** what the view adds to the 101 */

@@ -28,6 +28,7 @@ export async function * select<Sources extends Record<string, AsyncIterable<unkn
   const ready: Result[] = []
   let wake: (() => void) | undefined
   const open = new Set<string>()
+  const sockets = Object.entries(sources).filter((entry): entry is [string, typeof entry[1] & Socket] => entry[1] instanceof Socket)
 
   const ask = (name: string): void => {
     const source = sources[name]!
@@ -65,6 +66,11 @@ export async function * select<Sources extends Record<string, AsyncIterable<unkn
     state.next = undefined
     yield [name, first.result.value] as Selected<Sources>
     ask(name)
+    for (const [name, socket] of sockets) {
+      // a step has ended, whichever source began it: the socket's own iteration may be waiting
+      const saved = socket.saveSession()
+      if (saved !== undefined) await saved.catch((error: unknown) => { ready.unshift({ name, error }) })
+    }
   }
   release(sources, open)
 }

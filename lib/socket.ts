@@ -18,6 +18,7 @@ import type { Credentialed, SessionWatch } from './session-watch.ts'
 import { kReader, kSocket } from './symbols.ts'
 import { TextReader, type TextReaderOwner } from './text-reader.ts'
 import type { Channel, CloseInfo, WsSocket, WsSockets } from './types.ts'
+import { userOf } from './user-of.ts'
 import type { View } from './view.ts'
 import type { ViewWebSocket } from './view-websocket.ts'
 import type { Watch, Watched } from './watch.ts'
@@ -374,10 +375,10 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
   }
 
   isSameUser (session: StoredSession): boolean | Promise<boolean> {
-    const { userOf } = this.#home.options
-    if (userOf === undefined) return true
-    const user = userOf(withSession(this.request, session))
-    return isPromise(user) ? user.then((user) => (user ?? undefined) === this.user) : (user ?? undefined) === this.user
+    const { options } = this.#home
+    if (options.userOf === undefined) return true
+    const user = userOf(options, withSession(this.request, session))
+    return isPromise(user) ? user.then((user) => user === this.user) : user === this.user
   }
 
   sessionOver (): void {

@@ -6,6 +6,7 @@ import type { ServerState } from './server-state.ts'
 import { isPromise, Socket } from './socket.ts'
 import type { DeclaredView } from './types.ts'
 import { kHandshake, kRouteKind, kView } from './symbols.ts'
+import { userOf } from './user-of.ts'
 import type { View } from './view.ts'
 
 declare module 'fastify' {
@@ -100,10 +101,10 @@ function answerPlain (view: View, request: FastifyRequest, reply: FastifyReply):
 }
 
 function factsOf (view: View, state: ServerState, request: FastifyRequest): Accepted | Promise<Accepted> {
-  const user = state.options.userOf?.(request)
+  const user = userOf(state.options, request)
   const data = view.options.data?.call(view.instance, request)
-  if (!isPromise(user) && !isPromise(data)) return { user: user ?? undefined, data }
-  return Promise.all([user, data]).then(([user, data]) => ({ user: user ?? undefined, data }))
+  if (!isPromise(user) && !isPromise(data)) return { user, data }
+  return Promise.all([user, data]).then(([user, data]) => ({ user, data }))
 }
 
 function accept (request: FastifyRequest, reply: FastifyReply, facts: Accepted): void {
