@@ -243,7 +243,7 @@ t.test('a visitor whose session was never stored is left alone', async (t) => {
 })
 
 t.test('a store that fails closes nobody before sessionGraceMs, then 1012', async (t) => {
-  const { port, store, headers } = await start(t, doer, { ...often, sessionGraceMs: 60 })
+  const { port, store, headers } = await start(t, doer, { ...often, sessionGraceMs: 300 })
   const client = await rawClient(port, '/ws/idle', { t, headers })
   const { gets } = store
   store.error = new Error('the store is away')
