@@ -1,7 +1,7 @@
 // The processes that are measured, and Redis. Where `taskset` exists, servers run on one core and everything else on
 // another.
 import { fork, spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -50,8 +50,9 @@ export async function startRedis () {
   if (pins) spawnSync('taskset', ['-acp', '1', String(child.pid)])
   return {
     port,
-    /** user and system time; Linux only, in steps of 10 ms */
-    cpuUs: () => readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(' ').slice(13, 15).reduce((sum, ticks) => sum + Number(ticks), 0) * 10_000,
+    /** of all its threads; Linux only */
+    cpuUs: () => readdirSync(`/proc/${child.pid}/task`)
+      .reduce((sum, thread) => sum + Number(readFileSync(`/proc/${child.pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]) / 1000, 0),
     stop: () => {
       child.kill('SIGKILL')
       rmSync(dir, { recursive: true, force: true })

@@ -2,26 +2,28 @@
 // nginx puts both behind one port, NGINX_PORT (8080). One that ends takes the others with it.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { findNginx, findRedis } from './programs.ts'
+import { findNginx, findRedis, onPath, type Program } from './programs.ts'
 
 const { PORT = '8000', WS_PORT = '8001', NGINX_PORT = '8080', REDIS_PORT = '6390' } = process.env
 const hasNginx = process.argv.includes('--nginx')
-const dir = mkdtempSync(join(tmpdir(), 'fastify-ws-views-'))
+// util-linux: SIGTERM from the kernel, should this process be killed and unable to stop its children
+const guard = onPath('setpriv')
 const children = new Map<string, ChildProcess>()
 let isStopping = false
 
-/** In this order: what was started last has to go first. */
+/** What was started last goes first. */
 async function stop (exitCode: number): Promise<void> {
   if (isStopping) return
   isStopping = true
   process.exitCode = exitCode
   for (const child of [...children.values()].reverse()) {
-    if (child.exitCode !== null || child.signalCode !== null) continue
+    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) continue
     const gone = new Promise((resolve) => child.once('exit', resolve))
     child.kill('SIGTERM')
     await gone
@@ -31,9 +33,14 @@ async function stop (exitCode: number): Promise<void> {
 
 function start (name: string, command: string, args: string[], env: NodeJS.ProcessEnv): void {
   if (isStopping) return
-  const child = spawn(command, args, { env, stdio: ['ignore', 'inherit', 'inherit'], detached: true })
+  const argv = guard === undefined ? [command, ...args] : [guard, '--pdeathsig', 'TERM', command, ...args]
+  // detached: Ctrl-C is for this process, which stops them in order
+  const child = spawn(argv[0]!, argv.slice(1), { env, stdio: ['ignore', 'inherit', 'inherit'], detached: true })
   children.set(name, child)
-  child.once('error', (error) => { console.error(`${name}: ${error.message}`) })
+  child.once('error', (error) => {
+    console.error(`${name}: ${error.message}`)
+    stop(1)
+  })
   child.once('exit', (code, signal) => {
     if (isStopping) return
     console.error(`${name} has ended (${signal ?? code}): stopping the others`)
@@ -46,14 +53,31 @@ function startServer (name: string, env: Record<string, string>): void {
   start(name, process.execPath, ['--import', 'tsx', server], { ...process.env, HOST: '127.0.0.1', REDIS_URL: redisUrl, SESSION_SECRET: secret, ...env })
 }
 
-/** Better said before anything is started. */
+function giveUp (why: string): never {
+  console.error(why)
+  process.exit(1)
+}
+
 async function checkFree (port: string, variable: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const probe = createServer().once('error', reject).listen(Number(port), '127.0.0.1', () => { probe.close(() => resolve()) })
-  }).catch((error: NodeJS.ErrnoException) => {
-    console.error(`port ${port} cannot be used (${error.code}): set ${variable} to another one`)
-    process.exit(1)
-  })
+  }).catch((error: NodeJS.ErrnoException) => giveUp(`port ${port} cannot be used (${error.code}): set ${variable} to another one`))
+}
+
+function findOrGiveUp (find: () => Program): Program {
+  try {
+    return find()
+  } catch (error) {
+    giveUp((error as Error).message)
+  }
+}
+
+/** Until the server at this port listens and has Redis, or everything is being stopped. */
+async function untilReady (port: string): Promise<void> {
+  const answer = await fetch(`http://127.0.0.1:${port}/ready`).catch(() => undefined)
+  if (answer?.status === 200 || isStopping) return
+  await sleep(50)
+  await untilReady(port)
 }
 
 /** example/nginx.conf with the ports of this run. */
@@ -69,24 +93,31 @@ function nginxConfig (): string {
 }
 
 const secret = process.env.SESSION_SECRET ?? randomBytes(32).toString('hex')
-let redisUrl = process.env.REDIS_URL ?? ''
+const needsRedis = (process.env.REDIS_URL ?? '') === ''
+const redisUrl = needsRedis ? `redis://127.0.0.1:${REDIS_PORT}` : process.env.REDIS_URL!
 
+// Whatever is missing is better said before anything is started.
 await checkFree(PORT, 'PORT')
 await checkFree(WS_PORT, 'WS_PORT')
 if (hasNginx) await checkFree(NGINX_PORT, 'NGINX_PORT')
+if (needsRedis) await checkFree(REDIS_PORT, 'REDIS_PORT')
+const redis = needsRedis ? findOrGiveUp(findRedis) : undefined
+const nginx = hasNginx ? findOrGiveUp(findNginx) : undefined
+
+const dir = mkdtempSync(join(tmpdir(), 'fastify-ws-views-'))
+// nginx started by root works as another user, who has to reach its files in here
+chmodSync(dir, 0o711)
 process.once('SIGINT', () => { stop(0) }).once('SIGTERM', () => { stop(0) })
 
-if (redisUrl === '') {
-  await checkFree(REDIS_PORT, 'REDIS_PORT')
-  const { path, env } = findRedis()
-  start('redis', path, ['--port', REDIS_PORT, '--bind', '127.0.0.1', '--save', '', '--dir', dir, '--loglevel', 'warning'], env)
-  redisUrl = `redis://127.0.0.1:${REDIS_PORT}`
+if (redis !== undefined) {
+  start('redis', redis.path, ['--port', REDIS_PORT, '--bind', '127.0.0.1', '--save', '', '--dir', dir, '--loglevel', 'warning'], redis.env)
 }
 // Behind nginx both have one host: the views compare it with the origin, and the pages make the sockets' URLs from it.
 startServer('views', { PART: 'views', PORT: WS_PORT, ...(hasNginx ? {} : { PAGES_ORIGIN: `http://localhost:${PORT}` }) })
 startServer('pages', { PART: 'pages', PORT, ...(hasNginx ? {} : { WS_BASE_URL: `ws://localhost:${WS_PORT}` }) })
-if (hasNginx) {
-  const { path, env } = findNginx()
-  start('nginx', path, ['-p', dir, '-c', nginxConfig(), '-e', 'stderr'], env)
+await Promise.all([untilReady(WS_PORT), untilReady(PORT)])
+if (nginx !== undefined) {
+  start('nginx', nginx.path, ['-p', dir, '-c', nginxConfig(), '-e', 'stderr'], nginx.env)
+  await untilReady(NGINX_PORT)
 }
-console.log(`The sandbox is on http://localhost:${hasNginx ? NGINX_PORT : PORT}/`)
+if (!isStopping) console.log(`The sandbox is on http://localhost:${hasNginx ? NGINX_PORT : PORT}/`)
