@@ -20,13 +20,16 @@ export interface AppOptions {
   origin?: string | undefined
   /** Signs the session cookie, at least 32 characters. Default: a new one at each start, so that sessions end with the process */
   secret?: string | undefined
+  /** Addresses of the proxies before this process, comma-separated: their X-Forwarded-* is believed. Default: nobody's */
+  trustProxy?: string | undefined
   logger?: FastifyServerOptions['logger']
 }
 
 /** The sandbox, ready, but listening nowhere yet. */
-export async function buildApp ({ part, redis, baseUrl, origin, secret, logger = false }: AppOptions = {}): Promise<FastifyInstance> {
+export async function buildApp ({ part, redis, baseUrl, origin, secret, trustProxy, logger = false }: AppOptions = {}): Promise<FastifyInstance> {
   const app = Fastify({
     logger,
+    trustProxy: trustProxy ?? false,
     // A browser opens connections ahead of need and sends nothing on them: do not wait for those at the end.
     forceCloseConnections: true
   })

@@ -1,6 +1,6 @@
 import { buildApp } from './app.ts'
 
-const { HOST = 'localhost', PORT = '8000', PART, REDIS_URL, WS_BASE_URL, PAGES_ORIGIN, SESSION_SECRET } = process.env
+const { HOST = 'localhost', PORT = '8000', PART, REDIS_URL, WS_BASE_URL, PAGES_ORIGIN, SESSION_SECRET, TRUST_PROXY } = process.env
 
 const app = await buildApp({
   part: PART === 'pages' || PART === 'views' ? PART : undefined,
@@ -8,6 +8,7 @@ const app = await buildApp({
   baseUrl: WS_BASE_URL,
   origin: PAGES_ORIGIN,
   secret: SESSION_SECRET,
+  trustProxy: TRUST_PROXY,
   logger: true
 })
 await app.listen({ host: HOST, port: Number(PORT) })

@@ -11,7 +11,7 @@ import type { ServerOptions } from './options.ts'
  */
 export function userOf (options: Pick<ServerOptions, 'userOf'>, request: FastifyRequest): string | undefined | Promise<string | undefined> {
   const user = options.userOf?.(request)
-  return typeof user === 'object' && user !== null ? user.then(checked) : checked(user)
+  return typeof user === 'object' && typeof user?.then === 'function' ? user.then(checked) : checked(user)
 }
 
 function checked (user: unknown): string | undefined {

@@ -93,7 +93,17 @@ t.test('a logout over HTTP at one process closes the sockets at the other', asyn
 t.test('a malformed control message closes nobody', async (t) => {
   const { redis, apps, ports } = await startTwo(t)
   const client = await rawClient(ports[0]!, '/ws/echo', { t })
-  for (const text of ['no JSON', '{}', '{"code":"x","reason":1}', '[]', '{"view":"echo","code":1000,"reason":"","more":1}']) {
+  const malformed = [
+    'no JSON', '{}', '{"code":"x","reason":1}', '[]', '{"view":"echo","code":1000,"reason":"","more":1}',
+    // nobody is named: it would close all
+    '{"code":1000,"reason":""}', '{"code":1000,"reason":"","from":"x"}',
+    // not what a server may close with
+    '{"view":"echo","code":1005,"reason":""}', '{"view":"echo","code":99,"reason":""}', '{"view":"echo","code":2000,"reason":""}',
+    `{"view":"echo","code":1000,"reason":"${'é'.repeat(100)}"}`, `{"view":"echo","code":1000,"reason":"${'a'.repeat(124)}"}`,
+    // users go by their digest
+    '{"view":"echo","user":"ada","code":1000,"reason":""}'
+  ]
+  for (const text of malformed) {
     await redisCommand(redis.port, 'PUBLISH', 'test:wsv:control:1', text)
   }
   // what comes after them on the same channel has been heard
@@ -102,6 +112,37 @@ t.test('a malformed control message closes nobody', async (t) => {
   t.match(await other.closed, { code: 4401 })
   client.send('{}')
   t.equal((await client.next()).data, '{}')
+})
+
+t.test('a server does not answer its own question again: who has connected since then is not meant', async (t) => {
+  const { redis, apps, ports } = await startTwo(t)
+  const { Redis } = await import('ioredis')
+  const spy = new Redis({ port: redis.port })
+  t.teardown(() => spy.quit())
+  await spy.subscribe('test:wsv:control:1')
+  const heard = new Promise<string>((resolve) => spy.on('message', (channel, text) => { resolve(text) }))
+  const first = await rawClient(ports[0]!, '/ws/echo', { t })
+  await apps[0]!.wsSockets.close({ view: 'echo' }, 1012)
+  t.match(await first.closed, { code: 1012 })
+
+  // the same question comes once more, late
+  const [again, there] = await Promise.all(ports.map((port) => rawClient(port, '/ws/echo', { t })))
+  await redisCommand(redis.port, 'PUBLISH', 'test:wsv:control:1', await heard)
+  t.match(await there!.closed, { code: 1012 }, 'the other server does')
+  again!.send('1')
+  t.equal((await again!.next()).data, '1')
+})
+
+t.test('a process that serves pages only ends sockets elsewhere', async (t) => {
+  const { redis, store, ports } = await startTwo(t)
+  const pages = buildApp(t)
+  await withSession(pages, store)
+  await pages.register(wsViews, { prefix: '/ws', serve: false, redis: { port: redis.port }, fanout: { channelPrefix: 'test:' } })
+  await pages.ready()
+  const ada = await logIn(pages)
+  const client = await rawClient(ports[0]!, '/ws/echo', { t, headers: ada })
+  await pages.inject({ url: '/logout', headers: ada })
+  t.strictSame(await client.closed, { code: 4401, reason: 'session_over' })
 })
 
 t.test('with Redis away the sockets of this process are closed, then it rejects', async (t) => {

@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import t from 'tap'
 import { childEnv } from './fixtures/child-env.ts'
-import { freePort } from './fixtures/redis.ts'
+import { freePort, startRedis } from './fixtures/redis.ts'
 import { rawClient, type RawClient } from './fixtures/rfc6455.ts'
 
 t.setTimeout(120_000)
@@ -22,9 +22,14 @@ interface Split {
 }
 
 async function startSplit (t: Teardown, args: string[] = [], more: Record<string, string> = {}): Promise<Split> {
+  return start(t, [process.execPath, '--import', 'tsx', 'example/split.ts', ...args], more)
+}
+
+/** @param command - what starts it */
+async function start (t: Teardown, command: string[], more: Record<string, string> = {}): Promise<Split> {
   const ports: Ports = { PORT: await freePort(), WS_PORT: await freePort(), NGINX_PORT: await freePort(), REDIS_PORT: await freePort() }
   const env = Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, String(port)]))
-  const child = spawn(process.execPath, ['--import', 'tsx', 'example/split.ts', ...args], {
+  const child = spawn(command[0]!, command.slice(1), {
     env: childEnv({ ...env, REDIS_URL: '', ...more }), stdio: ['ignore', 'pipe', 'pipe']
   })
   let said = ''
@@ -102,9 +107,11 @@ t.test('with nginx one port has both', async (t) => {
   await ready
   const origin = `http://127.0.0.1:${ports.NGINX_PORT}`
   t.match(await (await fetch(`${origin}/echo/`)).text(), `ws://127.0.0.1:${ports.NGINX_PORT}/ws/echo`)
-  const { welcome } = await joinChat(t, ports.NGINX_PORT, origin, await chooseName(origin, 'Ada'))
+  const { client, welcome } = await joinChat(t, ports.NGINX_PORT, origin, await chooseName(origin, 'Ada'))
   t.match(welcome, { name: 'Ada' })
   child.kill('SIGINT')
+  t.match(await client.closed, { code: 1001 }, 'nginx is stopped after the servers')
+  client.sendClose(1001)
   await ended
   t.equal(child.exitCode, 0)
   await nothingListens(t, ports)
@@ -118,6 +125,27 @@ t.test('one that ends takes the others with it', { skip: process.platform !== 'l
   process.kill(redis!, 'SIGKILL')
   t.match(await ended, 'redis has ended (SIGKILL): stopping the others')
   t.equal(child.exitCode, 1)
+  await nothingListens(t, ports)
+})
+
+t.test('a Redis that is there already is used, and left running', async (t) => {
+  const redis = await startRedis(t)
+  const { child, ports, ready, ended } = await startSplit(t, [], { REDIS_URL: redis.url })
+  await ready
+  t.notOk(await isListening(ports.REDIS_PORT), 'no Redis of its own is started')
+  t.match(await (await fetch(`http://127.0.0.1:${ports.WS_PORT}/ready`)).json(), { fanout: 'ready' })
+  child.kill('SIGTERM')
+  await ended
+  await nothingListens(t, ports)
+  t.equal(await redis.command('PING'), 'PONG')
+})
+
+t.test('npm that is killed takes all of it along', { skip: process.platform === 'win32' && 'a parent that is gone cannot be noticed' }, async (t) => {
+  const { child: npm, ports, ready, ended } = await start(t, ['npm', 'run', 'start:split'])
+  await ready
+  // npm passes this on to its shell only
+  npm.kill('SIGTERM')
+  await ended
   await nothingListens(t, ports)
 })
 
@@ -136,5 +164,10 @@ t.test('what is missing is named before anything is started, and nothing is left
   t.equal(await withoutNginx.ended, 'NGINX=/nonexistent does not run\n')
   t.equal(withoutNginx.child.exitCode, 1)
   await nothingListens(t, withoutNginx.ports)
+
+  const withoutRedis = await startSplit(t, [], { REDIS_URL: `redis://user:password@127.0.0.1:${await freePort()}`, TMPDIR: tmp })
+  t.match(await withoutRedis.ended, /^Redis cannot be used at REDIS_URL: connect ECONNREFUSED [\d.:]+\n$/)
+  t.equal(withoutRedis.child.exitCode, 1)
+  await nothingListens(t, withoutRedis.ports)
   t.strictSame(readdirSync(tmp).filter((name) => name.startsWith('fastify-ws-views-')), [])
 })
