@@ -8,7 +8,8 @@ const nodes = await startCluster(t)
 
 function clusterOf (t: Test, options: { lazyConnect?: boolean } = {}): Cluster {
   const seeds = nodes.map(({ port }) => ({ host: '127.0.0.1', port }))
-  const cluster = new Cluster(seeds, { slotsRefreshInterval: 200, clusterRetryStrategy: () => 20, ...options })
+  // no refreshing: a Cluster that is disconnected amid one goes on with it for ever, and keeps the process
+  const cluster = new Cluster(seeds, { slotsRefreshInterval: 0, clusterRetryStrategy: () => 20, ...options })
   cluster.on('error', () => {})
   t.teardown(() => { cluster.disconnect() })
   return cluster
