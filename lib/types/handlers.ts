@@ -9,24 +9,33 @@ export interface WsMessageHandler<Socket = WsSocket, Message = unknown, ReplyMes
 
 type IsUnion<Type, Whole = Type> = Type extends unknown ? [Whole] extends [Type] ? false : true : never
 
-/** The properties that are a `const` in every branch, and not the same one in all. */
-type TagOf<Message, Key extends keyof Message = keyof Message> = Key extends unknown
-  ? false extends IsConstIn<Message, Key> ? never : true extends IsUnion<Message[Key]> ? Key : never
+/** The properties that tell the branches of a union apart: one or several literals in each branch, of its own. */
+type TagsOf<Message, Key extends keyof Message = keyof Message> = true extends IsUnion<Message>
+  ? Key extends unknown
+    ? false extends HasLiterals<Message, Key> ? never : [ValueInTwo<Message, Key>] extends [never] ? Key : never
+    : never
   : never
 
-type IsConstIn<Branches, Key extends PropertyKey> = Branches extends { [Name in Key]: infer Value } ? IsConst<Value> : false
-type IsConst<Value> = [Value] extends [string | number | boolean]
-  ? string extends Value ? false : number extends Value ? false : true extends IsUnion<Value> ? false : true
+/** Only one property can be meant. */
+type TagOf<Message, Tags = TagsOf<Message>> = true extends IsUnion<Tags> ? never : Tags
+
+type HasLiterals<Branches, Key extends PropertyKey> = Branches extends { [Name in Key]: infer Value } ? IsLiterals<Value> : false
+type IsLiterals<Value> = [Value] extends [string | number | boolean]
+  ? string extends Value ? false : number extends Value ? false : boolean extends Value ? false : true
   : false
+
+type ValueInTwo<Branches, Key extends keyof Branches, Whole extends Branches = Branches> = Branches extends unknown
+  ? Branches[Key] & Exclude<Whole, Branches>[Key]
+  : never
 
 type TagName<Value> = `${Value & (string | number | boolean)}`
 
 /** The names in a dispatch table; any where the schema's type is not known. */
-type HandlerName<Message> = [TagOf<Message>] extends [never] ? string : TagName<Message[TagOf<Message>]>
+type HandlerName<Message> = [TagOf<Message>] extends [never] ? string : TagName<Message[TagOf<Message> & keyof Message]>
 
 /** The error that TypeScript shows. */
 type TagNeeded<Message> = unknown extends Message ? unknown
-  : [TagOf<Message>] extends [never] ? () => 'a table needs a union whose branches share a Type.Literal property' : unknown
+  : [TagsOf<Message>] extends [never] ? () => 'a table needs a union whose branches share a Type.Literal property' : unknown
 
 type Branch<Message, Name, Tag = TagOf<Message>> = [Tag] extends [never]
   ? Message

@@ -66,6 +66,52 @@ test('a tag may be a number or a boolean, and may be called like a method of fun
   })
 })
 
+test('a branch may have several tags, as a union of literals or as an enum', () => {
+  const Reaction = { Like: 'like', Laugh: 'laugh' } as const
+  ws.wsView('/reactions', {
+    name: 'reactions',
+    messageSchema: Type.Union([
+      Type.Object({ type: Type.Union([Type.Literal('start'), Type.Literal('stop')]), room: Type.Integer() }),
+      Type.Object({ type: Type.Enum(Reaction), to: Type.String() }),
+      Type.Object({ type: Type.Literal('leave') })
+    ]),
+    onMessage: {
+      start (socket, message) { expect(message).type.toBe<{ type: 'start' | 'stop', room: number }>() },
+      stop (socket, message) { expect(message.room).type.toBe<number>() },
+      like (socket, message) { expect(message).type.toBe<{ type: 'like' | 'laugh', to: string }>() },
+      laugh (socket, message) { expect(message.to).type.toBe<string>() },
+      leave (socket, message) { expect(message).type.toBe<{ type: 'leave' }>() }
+    }
+  })
+})
+
+test('a tag that two branches share, or that may be any string, is none', () => {
+  const Shared = Type.Union([
+    Type.Object({ type: Type.Union([Type.Literal('a'), Type.Literal('b')]) }),
+    Type.Object({ type: Type.Union([Type.Literal('b'), Type.Literal('c')]), n: Type.Integer() })
+  ])
+  expect(ws.wsView('/shared', { name: 'shared', messageSchema: Shared, onMessage: { a () {} } })).type.toRaiseError(
+    'a table needs a union whose branches share a Type.Literal property')
+  const Open = Type.Union([Type.Object({ type: Type.String(), a: Type.Integer() }), Type.Object({ type: Type.Literal('b') })])
+  expect(ws.wsView('/open', { name: 'open', messageSchema: Open, onMessage: { b () {} } })).type.toRaiseError(
+    'a table needs a union whose branches share a Type.Literal property')
+})
+
+test('where two properties could be the tag, the server decides and the handlers get the whole union', () => {
+  const Both = Type.Union([
+    Type.Object({ type: Type.Literal('a'), kind: Type.Literal('x') }),
+    Type.Object({ type: Type.Literal('b'), kind: Type.Literal('y') })
+  ])
+  ws.wsView('/both', {
+    name: 'both',
+    messageSchema: Both,
+    onMessage: {
+      a (socket, message) { expect(message.kind).type.toBe<'x' | 'y'>() },
+      b () {}
+    }
+  })
+})
+
 test('a function gets the whole union', () => {
   ws.wsView('/chat', {
     name: 'chat',
