@@ -5,14 +5,14 @@ import type { ServerState } from './server-state.ts'
 import { resolveUrl, type UrlParams, type UrlQuery } from './url.ts'
 import { addWsHook } from './ws-hooks.ts'
 
-interface DeclaredView { url: string, options: Record<string, unknown>, handler: unknown }
+interface ViewGiven { url: string, options: Record<string, unknown>, handler: unknown }
 
 /** What an instance gets, once: those below it inherit it. */
 export function decorate (instance: FastifyInstance, state: ServerState): void {
   if (instance.hasDecorator('wsView')) return
   const { names, options: { baseUrl } } = state
 
-  function wsView (this: FastifyInstance, first: string | DeclaredView, options?: Record<string, unknown>, handler?: unknown): FastifyInstance {
+  function wsView (this: FastifyInstance, first: string | ViewGiven, options?: Record<string, unknown>, handler?: unknown): FastifyInstance {
     const declared = typeof first === 'object' && first !== null ? first : { url: first, options: options!, handler }
     const { registration, prefix } = Registration.for(this, declared.url)
     registration.declare(this, prefix, declared.url, declared.options, declared.handler)
@@ -35,11 +35,12 @@ export function decorate (instance: FastifyInstance, state: ServerState): void {
   instance.decorate('wsUrl', wsUrl as never)
   instance.decorate('wsFanout', state.fanOut)
   instance.decorate('wsSockets', state.wsSockets)
+  instance.decorate('wsViews', state.views)
   instance.decorate('addWsHook', addWsHook as never)
   instance.decorateRequest('wsUrl', requestWsUrl as never)
   // @fastify/view makes a `locals` of its own on every request, unless there is such a decorator
   if (!instance.hasReplyDecorator('locals')) instance.decorateReply('locals', undefined as never)
-  instance.addHook('onRequest', (request, reply, done) => {
+  instance.addHook('onRequest', function putWsUrl (request, reply, done) {
     const { locals } = reply as FastifyReply & { locals?: object }
     const wsUrl = request.wsUrl.bind(request)
     ;(reply as FastifyReply & { locals?: object }).locals = { ...locals, wsUrl }

@@ -70,7 +70,7 @@ export class Door implements HandshakeOwner {
   open (): void {
     this.#server.prependListener('upgrade', this.#onUpgrade)
     // Fastify gives an onRequest hook to the children that are there already, an onRoute hook it does not
-    rootOf(this.#instance).addHook('onRequest', this.#guard)
+    rootOf(this.#instance).addHook('onRequest', this.#guardUpgrade)
     for (const instance of contextsOf(this.#instance)) instance.addHook('onRoute', markRoute)
   }
 
@@ -212,7 +212,7 @@ export class Door implements HandshakeOwner {
    * The hook that runs for every request of every context: an upgrade goes on to a view or to a `websocket: true`
    * route, and nowhere else.
    */
-  #guard = (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
+  #guardUpgrade = (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
     const handshake = request.raw[kHandshake]
     if (handshake === undefined || request.is404) {
       done()

@@ -5,6 +5,7 @@ import { readViewOptions, type PluginOptions } from './options.ts'
 import type { Serialize } from './message.ts'
 import type { ServerState } from './server-state.ts'
 import { readRouterSettings, type RouterSettings } from './url.ts'
+import type { DeclaredView } from './types.ts'
 import { kInside, kRegistrations } from './symbols.ts'
 import { View } from './view.ts'
 import { viewRoute } from './view-route.ts'
@@ -61,9 +62,19 @@ export class Registration {
     if (name !== undefined) this.#state.names.add({ name, ...full })
     const declared = { view, hasCustomCompiler: false }
     this.#views.push(declared)
+    const info: DeclaredView = Object.freeze({
+      name,
+      url: full.url,
+      host: full.host,
+      messageSchema: options.messageSchema,
+      replySchema: options.replySchema,
+      frames: options.frames,
+      subprotocols: options.subprotocols
+    })
+    this.#state.views.push(info)
     // before ready, Fastify has no validator compiler of its own yet
     instance.after(() => { declared.hasCustomCompiler = (instance.validatorCompiler as unknown) !== undefined })
-    if (this.#state.options.serve) instance.route(viewRoute(view, this.#state, route))
+    if (this.#state.options.serve) instance.route(viewRoute(view, info, this.#state, route))
   }
 
   #ready (): void {

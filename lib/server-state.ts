@@ -13,6 +13,7 @@ import { mergeServerOptions, type FanoutSettings, type ServerOptions } from './o
 import { onSessionEnd } from './session-hooks.ts'
 import { SessionWatch } from './session-watch.ts'
 import { Sockets } from './sockets.ts'
+import type { DeclaredView } from './types.ts'
 import { ViewNames } from './url.ts'
 import { Watch } from './watch.ts'
 import { WsServers } from './ws-servers.ts'
@@ -26,6 +27,7 @@ const states = new WeakMap<Server, ServerState>()
 export class ServerState {
   readonly options: ServerOptions
   readonly names = new ViewNames()
+  readonly views: DeclaredView[] = []
   readonly watch = new Watch()
   readonly sockets = new OpenSockets()
   readonly wsSockets: Sockets

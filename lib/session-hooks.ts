@@ -28,21 +28,21 @@ export function onSessionEnd (instance: FastifyInstance, ended: (sessionId: stri
   }
 
   const root = rootOf(instance)
-  root.addHook('onRequest', (request, _reply, done) => {
+  root.addHook('onRequest', function rememberWsSession (request, _reply, done) {
     remember(request)
     done()
   })
-  root.addHook('preParsing', (request, _reply, payload, done) => {
+  root.addHook('preParsing', function rememberWsSession (request, _reply, payload, done) {
     remember(request)
     done(null, payload)
   })
   // Also where the client has left, and there is no response to finish
-  root.addHook('onSend', (request, _reply, payload, done) => {
+  root.addHook('onSend', function compareWsSession (request, _reply, payload, done) {
     compare(request)
     done(null, payload)
   })
   // and where a handler has taken the response over
-  root.addHook('onResponse', (request, _reply, done) => {
+  root.addHook('onResponse', function compareWsSession (request, _reply, done) {
     compare(request)
     done()
   })

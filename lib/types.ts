@@ -34,6 +34,8 @@ declare module 'fastify' {
     wsUrl: WsUrl
     wsFanout: WsFanout
     wsSockets: WsSockets
+    /** The views of all registrations on this server, as they were declared so far; with `serve: false` too. */
+    readonly wsViews: readonly DeclaredView[]
     addWsHook: AddWsHook
   }
   interface FastifyRequest {

@@ -23,7 +23,7 @@ const accepted = new WeakMap<FastifyRequest, Accepted>()
  * The handler sends a reply with status 101 and no payload, so that every onSend hook runs: cookies are written,
  * sessions saved. The last onSend hook is ours; it takes the socket over and does not call on.
  */
-export function viewRoute (view: View, state: ServerState, route: Record<string, unknown>): RouteOptions {
+export function viewRoute (view: View, info: DeclaredView, state: ServerState, route: Record<string, unknown>): RouteOptions {
   const { options } = view
   const schema = (route.schema ?? {}) as Record<string, unknown>
   return {
@@ -38,16 +38,10 @@ export function viewRoute (view: View, state: ServerState, route: Record<string,
       querystring: schema.querystring ?? ((view.instance.validatorCompiler as unknown) === undefined ? { type: 'object' } : undefined),
       response: { 101: { type: 'null' }, ...schema.response as object }
     },
-    wsView: {
-      name: options.name === undefined ? undefined : view.name,
-      messageSchema: options.messageSchema,
-      replySchema: options.replySchema,
-      frames: options.frames,
-      subprotocols: options.subprotocols
-    } satisfies DeclaredView,
+    wsView: info,
     config: { ...route.config as object, [kRouteKind]: 'view', [kView]: view },
     onRequest: [
-      (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void) => {
+      function checkWsOrigin (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void) {
         let checked: ReturnType<typeof checkOrigin>
         try {
           checked = request.raw[kHandshake] === undefined ? undefined : checkOrigin(request, options.origins)
@@ -62,7 +56,8 @@ export function viewRoute (view: View, state: ServerState, route: Record<string,
     ],
     onSend: [
       ...listOf(route.onSend),
-      (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: (error: Error | null, payload?: unknown) => void) => {
+      // printRoutes({ includeHooks: true }) shows it: the mark of a view
+      named(`wsView ${view.name}`, (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: (error: Error | null, payload?: unknown) => void) => {
         // answered meanwhile, or there is nobody to answer: the server closes, the deadline has passed, the client has left
         if (request.raw[kHandshake]?.isPending === false) {
           reply.hijack()
@@ -72,7 +67,7 @@ export function viewRoute (view: View, state: ServerState, route: Record<string,
         if (facts === undefined || reply.statusCode !== 101) return done(null, payload)
         accepted.delete(request)
         upgrade(view, state, request, reply, facts, done)
-      }
+      })
     ],
     handler (this: FastifyInstance, request: FastifyRequest, reply: FastifyReply) {
       const handshake = request.raw[kHandshake]
@@ -166,6 +161,10 @@ function headersOf (reply: FastifyReply): string[] {
 }
 
 const notOnThe101 = /^(?:connection|upgrade|sec-websocket-.*|content-.*|transfer-encoding|keep-alive|trailer|date)$/i
+
+function named<Hook extends object> (name: string, hook: Hook): Hook {
+  return Object.defineProperty(hook, 'name', { value: name })
+}
 
 function listOf (hooks: unknown): unknown[] {
   return hooks === undefined ? [] : Array.isArray(hooks) ? hooks : [hooks]

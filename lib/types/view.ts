@@ -149,10 +149,14 @@ export interface DeclareView {
   (view: WsView): FastifyInstance
 }
 
-/** `routeOptions.wsView` in Fastify's `onRoute`: a view as it will run. */
+/** A view as it will run: `fastify.wsViews` lists them, and `routeOptions.wsView` has it in Fastify's `onRoute`. */
 export interface DeclaredView {
   /** with its namespace */
   readonly name: string | undefined
+  /** the full path of its route, with every prefix, as a pattern: `/ws/room/:id` */
+  readonly url: string
+  /** a string `host` constraint */
+  readonly host: string | undefined
   readonly messageSchema: object | undefined
   readonly replySchema: object | undefined
   readonly frames: WsFrames

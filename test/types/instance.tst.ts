@@ -74,6 +74,12 @@ test('onRoute shows the view', () => {
   app.addHook('onRoute', (route) => { expect(route.wsView?.name).type.toBe<string | undefined>() })
 })
 
+test('the list of views is read only', () => {
+  expect(app.wsViews[0]!.url).type.toBe<string>()
+  expect(app.wsViews[0]!.name).type.toBe<string | undefined>()
+  expect(app.wsViews).type.not.toHaveProperty('push')
+})
+
 test('hooks and page of a view are Fastify\'s', () => {
   app.wsView('/chat', {
     name: 'chat',
