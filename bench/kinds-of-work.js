@@ -1,6 +1,6 @@
 // What is measured. Each kind of work opens its sockets and keeps messages in flight; `done()` says how many units
 // (replies, deliveries, handshakes) there were so far.
-import { open, openAll } from './load.js'
+import { logIn, open, openAll } from './load.js'
 
 function echo (inFlight) {
   return async (ports) => {
@@ -65,14 +65,15 @@ function fan (pathOf, channels, size, inFlight) {
 const all = (sockets, inFlight) => fan(() => '/fan', 1, sockets, inFlight)
 
 /**
- * Handshakes at a fixed rate, each socket closed at once. Not as fast as can be: the slower server would find its client
+ * Handshakes of somebody who has logged in, at a fixed rate, each socket closed at once. Not as fast as can be: the slower server would find its client
  * asleep more often, and pay for waking it up.
  */
 async function handshakes (ports) {
   let done = 0
+  const headers = await logIn(ports[0])
   const timer = setInterval(() => {
     for (let i = 0; i < 10; i++) {
-      open(ports[0], '/echo').then(({ tcp }) => {
+      open(ports[0], '/echo', undefined, headers).then(({ tcp }) => {
         tcp.destroy()
         done++
       }, () => { /* the server has been stopped meanwhile */ })

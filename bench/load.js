@@ -49,8 +49,12 @@ class FrameCounter {
   }
 }
 
-/** One connection; `onFrames(count)` for what it receives. */
-export function open (port, path, onFrames = () => {}) {
+/**
+ * One connection; `onFrames(count)` for what it receives.
+ *
+ * @param headers - more lines for the handshake, each with its CRLF
+ */
+export function open (port, path, onFrames = () => {}, headers = '') {
   return new Promise((resolve, reject) => {
     const tcp = connect({ port, host: '127.0.0.1', noDelay: true })
     let head = Buffer.alloc(0)
@@ -80,15 +84,21 @@ export function open (port, path, onFrames = () => {}) {
       if (rest.length > 0) onFrames(counter.count(rest))
     })
     tcp.write(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
-      'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n')
+      `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n${headers}\r\n`)
   })
 }
 
 /** Several connections, a few at a time. */
-export async function openAll (ports, paths, onFrames) {
+export async function openAll (ports, paths, onFrames, headers) {
   const clients = []
   for (let i = 0; i < paths.length; i += 100) {
-    clients.push(...await Promise.all(paths.slice(i, i + 100).map((path, j) => open(ports[(i + j) % ports.length], path, (count) => onFrames(i + j, count)))))
+    clients.push(...await Promise.all(paths.slice(i, i + 100).map((path, j) => open(ports[(i + j) % ports.length], path, (count) => onFrames(i + j, count), headers))))
   }
   return clients
+}
+
+/** @returns the header line of somebody who has logged in */
+export async function logIn (port) {
+  const response = await fetch(`http://127.0.0.1:${port}/login`)
+  return `Cookie: ${response.headers.get('set-cookie').split(';')[0]}\r\n`
 }

@@ -6,7 +6,7 @@
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { kinds } from './kinds-of-work.js'
-import { openAll } from './load.js'
+import { logIn, openAll } from './load.js'
 import { median, sleep, startRedis, startServer } from './processes.js'
 
 const { values: options } = parseArgs({
@@ -46,9 +46,10 @@ async function measure (name, kind) {
 }
 
 async function measureIdle (server, count) {
-  const warm = await openAll([server.port], Array(500).fill('/echo'), () => {})
+  const headers = await logIn(server.port)
+  const warm = await openAll([server.port], Array(500).fill('/echo'), () => {}, headers)
   const { rss: before } = await server.ask('gc')
-  const clients = await openAll([server.port], Array(count).fill('/echo'), () => {})
+  const clients = await openAll([server.port], Array(count).fill('/echo'), () => {}, headers)
   await sleep(500)
   const { rss: after } = await server.ask('gc')
   for (const { tcp } of [...warm, ...clients]) tcp.destroy()

@@ -5,5 +5,9 @@ import session from '@fastify/session'
 export async function withSession (app) {
   await app.register(cookie)
   await app.register(session, { secret: 'a secret with at least thirty-two characters', cookie: { secure: false } })
-  app.addHook('preValidation', async (request) => { request.session.user ??= 'ada' })
+  app.addHook('preValidation', async (request, reply) => {
+    if (request.url === '/login') request.session.user = 'ada'
+    else if (request.session.user === undefined) return reply.code(401).send()
+  })
+  app.get('/login', async () => 'welcome')
 }
