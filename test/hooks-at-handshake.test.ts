@@ -264,16 +264,16 @@ t.test('a GET that is no upgrade', async (t) => {
 t.test('decorators, and the instance as this', async (t) => {
   const { port } = await app(t, (app) => {
     app.decorate('greeting', 'hello')
-    app.decorateRequest('user', '')
+    app.decorateRequest('member', '')
   }, async (ws) => {
     ws.decorate('inner', 'views')
     ws.addHook('preHandler', async function (request) {
-      (request as FastifyRequest & { user: string }).user = `${(this as FastifyInstance & { greeting: string }).greeting} ann`
+      (request as FastifyRequest & { member: string }).member = `${(this as FastifyInstance & { greeting: string }).greeting} ann`
     })
     ws.wsView('/chat', {
       name: 'chat',
       frames: 'text',
-      data (request) { return `${(request as FastifyRequest & { user: string }).user} in ${(this as FastifyInstance & { inner: string }).inner}` },
+      data (request) { return `${(request as FastifyRequest & { member: string }).member} in ${(this as FastifyInstance & { inner: string }).inner}` },
       onOpen (socket) { socket.send(`${socket.data} ${this === ws}`) }
     })
   })
