@@ -1,0 +1,78 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { childEnv } from './fixtures/child-env.ts'
+
+// The package as it is published, in an empty project: its own tarball, and the dependencies of this one.
+
+// a package.json of its own: without it this package would find itself instead of the tarball
+const dir = t.testdir({ 'package.json': '{ "name": "empty" }' })
+const run = (file: string, args: string[], cwd = dir): string => execFileSync(file, args, { cwd, env: childEnv(), encoding: 'utf8' })
+const [{ filename, files }] = JSON.parse(run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', dir], process.cwd())) as
+  [{ filename: string, files: { path: string }[] }]
+const own = join(dir, 'node_modules/fastify-ws-views')
+mkdirSync(own, { recursive: true })
+run('tar', ['-xzf', filename, '--strip-components=1', '-C', own])
+for (const name of readdirSync('node_modules')) {
+  if (!name.startsWith('.') && name !== 'fastify-ws-views') symlinkSync(join(process.cwd(), 'node_modules', name), join(dir, 'node_modules', name))
+}
+
+/** the same program for both module systems */
+const program = `
+const app = Fastify()
+app.register(plugin, { prefix: '/ws', views: async (ws) => { ws.wsView('/echo', { name: 'echo', frames: 'text', onMessage: (socket, text) => text }) } })
+app.listen({ port: 0, host: '127.0.0.1' }).then(() => {
+  const client = new WebSocket('ws://127.0.0.1:' + app.server.address().port + app.wsUrl('echo'))
+  client.on('open', () => client.send('hello'))
+  client.on('message', (data) => { console.log(String(data)); client.close() })
+  client.on('close', () => app.close())
+})`
+
+t.test('holds what it needs, and nothing else', async (t) => {
+  const paths = files.map(({ path }) => path)
+  t.strictSame(paths.filter((path) => !/^(dist|lib)\//.test(path)).sort(), ['README.md', 'package.json'])
+  for (const path of paths.filter((path) => /^lib\/.*\.ts$/.test(path))) {
+    const compiled = path.replace(/^lib\/(.*)\.ts$/, 'dist/$1')
+    for (const end of ['.js', '.d.ts', '.js.map']) t.ok(paths.includes(compiled + end), compiled + end)
+  }
+  const { dependencies } = JSON.parse(readFileSync(join(own, 'package.json'), 'utf8')) as { dependencies: object }
+  t.strictSame(Object.keys(dependencies), [
+    '@fastify/error', '@fastify/websocket', '@sinclair/typebox', '@types/ws', 'fastify-plugin', 'safe-regex2', 'secure-json-parse', 'ws'
+  ])
+})
+
+t.test('an ECMAScript module imports it', async (t) => {
+  writeFileSync(join(dir, 'program.mjs'), `import Fastify from 'fastify'\nimport WebSocket from 'ws'\nimport plugin from 'fastify-ws-views'\n${program}`)
+  t.equal(run(process.execPath, ['program.mjs']), 'hello\n')
+})
+
+t.test('a CommonJS module requires it, and registers what it got', async (t) => {
+  writeFileSync(join(dir, 'program.cjs'), `const Fastify = require('fastify')\nconst WebSocket = require('ws')\nconst plugin = require('fastify-ws-views')\n${program}`)
+  t.equal(run(process.execPath, ['program.cjs']), 'hello\n')
+})
+
+t.test('TypeScript finds its types, in both module systems', async (t) => {
+  const typed = `
+import Fastify from 'fastify'
+import wsViews, { defineChannel, defineView } from 'fastify-ws-views'
+import { Type } from '@sinclair/typebox'
+const said = defineChannel('said', Type.Object({ text: Type.String() }))
+const view = defineView('/say', { name: 'say', messageSchema: Type.Object({ text: Type.String() }), onMessage (socket, message) { return this.wsFanout.publish(said, message) } })
+const app = Fastify()
+app.register(wsViews, { views: async (ws) => { ws.wsView(view) } })
+export const url: string = app.wsUrl('say')
+`
+  const wrong = `
+// @ts-expect-error a number is no text
+app.wsFanout.publish(said, { text: 1 })
+`
+  writeFileSync(join(dir, 'typed.mts'), typed + wrong)
+  // TypeBox has other types for CommonJS: there they are no TSchema to us, and the message is unknown
+  writeFileSync(join(dir, 'typed.cts'), typed)
+  const tsc = join(process.cwd(), 'node_modules/typescript/bin/tsc')
+  writeFileSync(join(dir, 'tsconfig.json'), JSON.stringify({
+    compilerOptions: { noEmit: true, strict: true, skipLibCheck: true, module: 'nodenext', target: 'es2022', types: ['node'] }, files: ['typed.mts', 'typed.cts']
+  }))
+  t.equal(run(process.execPath, [tsc]), '')
+})
