@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import t, { type Test } from 'tap'
 import { createFanOut, type FanOut, type FanOutOptions } from '../lib/fan-out/fan-out.ts'
 import { captureLog, error, Recorder, type Log } from './fixtures/fan-out-contract.ts'
-import { freePort, startRedis } from './fixtures/redis.ts'
+import { freePort } from './fixtures/free-port.ts'
+import { startRedis } from './fixtures/redis.ts'
 
 const unavailable = { code: 'WSV_ERR_FANOUT_UNAVAILABLE', statusCode: 503 }
 const retryStrategy = (): number => 5

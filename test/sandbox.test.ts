@@ -5,7 +5,8 @@ import t, { type Test } from 'tap'
 import type { Page } from 'playwright-core'
 import WebSocket from 'ws'
 import { buildApp } from '../example/app.ts'
-import { freePort, startRedis } from './fixtures/redis.ts'
+import { freePort } from './fixtures/free-port.ts'
+import { startRedis } from './fixtures/redis.ts'
 import { connected, joinChat, spawnSandbox, startBrowser, startSandbox } from './fixtures/sandbox.ts'
 
 // Chromium may have to be installed first.

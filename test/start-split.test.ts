@@ -5,7 +5,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import t from 'tap'
 import { childEnv } from './fixtures/child-env.ts'
-import { freePort, startRedis } from './fixtures/redis.ts'
+import { freePort } from './fixtures/free-port.ts'
+import { startRedis } from './fixtures/redis.ts'
 import { rawClient, type RawClient } from './fixtures/rfc6455.ts'
 
 t.setTimeout(120_000)
