@@ -52,16 +52,56 @@ t.test('a CommonJS module requires it, and registers what it got', async (t) => 
   t.equal(run(process.execPath, ['program.cjs']), 'hello\n')
 })
 
+/** the same test for each runner; `it` and `equal` are the runner's own */
+const kitTest = `
+it('a view is tested without a port', async () => {
+  const app = Fastify()
+  app.register(wsViews, {
+    views: async (ws) => { ws.wsView('/say', { name: 'say', messageSchema: Type.Object({ text: Type.String({ minLength: 1 }) }), onMessage: (socket, { text }) => { socket.send({ text }) } }) }
+  })
+  const client = await wsConnect(app, 'say')
+  client.send({ text: '' })
+  await client.expectErrors({ text: ['required'] })
+  client.send({ text: ' hello ' })
+  equal(await client.next(), { text: 'hello' })
+  equal(app.server.listening, false)
+  await app.close()
+  equal(await client.closed, { code: 1001, reason: 'server_closing' })
+})`
+const kitImports = `
+import Fastify from 'fastify'
+import { Type } from '@sinclair/typebox'
+import wsViews from 'fastify-ws-views'
+import { wsConnect } from 'fastify-ws-views/testing'
+`
+
+t.test('the test kit works with node:test', async (t) => {
+  writeFileSync(join(dir, 'kit.test.mjs'), `import { it } from 'node:test'\nimport { deepStrictEqual as equal } from 'node:assert'\n${kitImports}${kitTest}`)
+  t.match(run(process.execPath, ['--test', '--test-reporter=tap', 'kit.test.mjs']), /^# pass 1$/m)
+})
+
+t.test('the test kit works with vitest', async (t) => {
+  writeFileSync(join(dir, 'kit.spec.mjs'), `import { expect, it } from 'vitest'\nconst equal = (actual, expected) => { expect(actual).toEqual(expected) }\n${kitImports}${kitTest}`)
+  t.match(run(process.execPath, [join(process.cwd(), 'node_modules/vitest/vitest.mjs'), 'run', '--reporter=tap', 'kit.spec.mjs']), /^ +ok 1 - a view is tested without a port/m)
+})
+
+t.test('the test kit works with tap', async (t) => {
+  writeFileSync(join(dir, 'kit.tap.mjs'), `import t from 'tap'\nconst it = (name, test) => t.test(name, test)\nconst equal = (actual, expected) => t.strictSame(actual, expected)\n${kitImports}${kitTest}`)
+  t.match(run(process.execPath, ['kit.tap.mjs']), /^ok 1 - a view is tested without a port/m)
+})
+
 t.test('TypeScript finds its types, in both module systems', async (t) => {
   const typed = `
 import Fastify from 'fastify'
 import wsViews, { defineChannel, defineView } from 'fastify-ws-views'
+import { wsConnect, type WsTestClient } from 'fastify-ws-views/testing'
 import { Type } from '@sinclair/typebox'
 const said = defineChannel('said', Type.Object({ text: Type.String() }))
 const view = defineView('/say', { name: 'say', messageSchema: Type.Object({ text: Type.String() }), onMessage (socket, message) { return this.wsFanout.publish(said, message) } })
 const app = Fastify()
 app.register(wsViews, { views: async (ws) => { ws.wsView(view) } })
 export const url: string = app.wsUrl('say')
+export const client: Promise<WsTestClient> = wsConnect(app, 'say')
 `
   const wrong = `
 // @ts-expect-error a number is no text
