@@ -1,15 +1,23 @@
-import { readFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
+import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import t from 'tap'
 import type { FastifyInstance } from 'fastify'
 import ts from 'typescript'
-import { closeCodes, errors } from '../lib/index.ts'
+import * as exported from '../lib/index.ts'
+import { registrationRules, serverRules, viewDefaultRules, viewOnlyRules } from '../lib/option-rules.ts'
+import * as kit from '../lib/testing/index.ts'
+import { childEnv } from './fixtures/child-env.ts'
 import { readCodeBlocks, writeCodeBlocks } from './fixtures/code-blocks.ts'
 import { rawClient } from './fixtures/rfc6455.ts'
 
 const blocks = readCodeBlocks()
 const readme = readFileSync('README.md', 'utf8')
+const pages = new Map([...readdirSync('.'), ...readdirSync('docs').map((file) => join('docs', file)), 'example/README.md']
+  .filter((path) => path.endsWith('.md')).map((path) => [path, readFileSync(path, 'utf8')]))
+const { closeCodes, errors } = exported
 
 t.test('every TypeScript block compiles against the built package', async (t) => {
   t.ok(blocks.length >= 3)
@@ -62,4 +70,52 @@ t.test('the README lists every error with its status, and no other', async (t) =
 
 t.test('the name of an error is its code', async (t) => {
   for (const [name, Constructor] of Object.entries(errors)) t.equal(new (Constructor as new () => { code: string })().code, name)
+})
+
+t.test('the programs of docs/testing.md do what they say', async (t) => {
+  const programs = blocks.filter(({ where }) => where.startsWith('docs/testing.md'))
+  for (const [i, file] of writeCodeBlocks(programs, 'dist/.testing').entries()) {
+    t.doesNotThrow(() => execFileSync(process.execPath, ['--import', 'tsx', file], { env: childEnv(), stdio: 'pipe' }), programs[i]!.where)
+  }
+})
+
+t.test('docs/testing.md lists every error of the kit, and no other', async (t) => {
+  const listed = [...pages.get('docs/testing.md')!.matchAll(/^\| `(WSV_ERR_[A-Z_]+)` \|/gm)].map(([, name]) => name)
+  t.strictSame(listed.sort(), Object.keys(kit.errors).sort())
+})
+
+t.test('every option has a row in a table, and every row is an option', async (t) => {
+  const known = new Set([registrationRules, serverRules, viewDefaultRules, viewOnlyRules].flatMap((rules) => Object.keys(rules)))
+  const listed = new Set<string>()
+  for (const path of ['README.md', 'docs/forms.md']) {
+    for (const [table] of pages.get(path)!.matchAll(/^\| (?:option|step) \|.*\n\|[-|]+\n(?:\|.*\n)+/gm)) {
+      for (const row of table.split('\n').slice(2)) {
+        const cell = row.split(' | ', 1)[0]!
+        for (const [, name] of cell.matchAll(/`(\w+)(?=[`(:])/g)) listed.add(name!)
+      }
+    }
+  }
+  t.strictSame([...known].filter((name) => !listed.has(name)), [], 'options without a row')
+  t.strictSame([...listed].filter((name) => !known.has(name)), [], 'rows without an option')
+})
+
+t.test('the README lists every export, and no other', async (t) => {
+  const section = /^## Exports\n([\s\S]*?)^## /m.exec(readme)![1]!
+  const listed = [...section.matchAll(/^\| (.*?) \|/gm)].flatMap(([, cell]) => [...cell!.matchAll(/`(\w+)`/g)].map(([, name]) => name))
+  t.strictSame(listed.sort(), Object.keys(exported).sort())
+  for (const name of Object.keys(kit)) t.ok(pages.get('docs/testing.md')!.includes(name), `${name} of the kit`)
+})
+
+t.test('every link within the documents leads somewhere', async (t) => {
+  const anchors = (text: string): string[] => [...text.replace(/^```[\s\S]*?^```/gm, '').matchAll(/^#+ (.*)$/gm)]
+    .map(([, title]) => title!.toLowerCase().replace(/`/g, '').replace(/[^\p{L}\p{N} _-]/gu, '').replace(/ /g, '-'))
+  for (const [path, text] of pages) {
+    for (const [, target] of text.replace(/^```[\s\S]*?^```/gm, '').matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^https?:/.test(target!)) continue
+      const [file, anchor] = target!.split('#') as [string, string | undefined]
+      const to = file === '' ? path : join(dirname(path), file)
+      t.ok(existsSync(to), `${path}: ${target}`)
+      if (anchor !== undefined) t.ok(anchors(pages.get(to) ?? readFileSync(to, 'utf8')).includes(anchor), `${path}: ${target}`)
+    }
+  }
 })
