@@ -23,6 +23,11 @@ async function wsViews (instance: FastifyInstance, raw: WsViewsOptions): Promise
   await registration.load()
 }
 
+/**
+ * The plugin: `fastify.register(wsViews, options)`, at the root as a rule.
+ *
+ * @throws (rejects) WSV_ERR_OPTION_UNKNOWN, WSV_ERR_OPTION_INVALID, WSV_ERR_OPTION_CONFLICT, WSV_ERR_HTTP2
+ */
 export default fp(wsViews, { fastify: '5.x', name: 'fastify-ws-views' })
 export { closeCodes } from './close-codes.ts'
 export { defineView } from './define-view.ts'
@@ -33,8 +38,9 @@ export { ValidationError } from './form/validation-error.ts'
 export { select } from './select.ts'
 export * as errors from './errors.ts'
 export type {
-  Broker, BrokerEvents, Channel, ChannelOptions, Cleaned, CloseInfo, FormError, FormErrorInput, FormErrors, FormOptions, FormResult,
-  FormSteps, PublishOptions, SubscribeOptions, Subscription, WsCodec, WsFanout, WsForm, WsFrames, WsHandler, WsMessageHandler,
-  WsOwningViewOptions, WsPreMessage, WsPreSend, WsRequest, WsSession, WsSocket, WsSocketQuery, WsSockets, WsUrl, WsUrlOptions,
-  WsUrlParam, WsView, WsViewName, WsViewOptions, WsViews, WsViewSettings, WsViewsOptions, WsViewTypes
+  Broker, BrokerEvents, Channel, ChannelOptions, Cleaned, CloseInfo, FanoutSettings, FormError, FormErrorInput, FormErrors, FormFailure,
+  FormOptions, FormResult, FormSteps, FormSuccess, Heartbeat, InvalidLimit, PublishOptions, RateLimit, SubscribeOptions, Subscription,
+  WsCodec, WsFanout, WsForm, WsFrames, WsHandler, WsMessageHandler, WsOwningViewOptions, WsPreMessage, WsPreSend, WsRequest, WsSession,
+  WsSocket, WsSocketQuery, WsSockets, WsUrl, WsUrlOptions, WsUrlParam, WsView, WsViewName, WsViewOptions, WsViews, WsViewSettings,
+  WsViewsOptions, WsViewTypes
 } from './types.ts'

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
 import type { ServerOptions as WsServerOptions } from 'ws'
-import type { CloseInfo, FormErrors, WsFanout, WsSocket } from './types.ts'
+import type { CloseInfo, FanoutSettings, FormErrors, WsFanout, WsSocket } from './types.ts'
 import { readBaseUrl } from './absolute-url.ts'
 import { describe } from './describe.ts'
 import { WSV_ERR_OPTION_CONFLICT, WSV_ERR_OPTION_INVALID, WSV_ERR_OPTION_UNKNOWN } from './errors.ts'
@@ -36,8 +36,6 @@ export interface ServerOptions {
   maxConnectionsPerAddress: number | undefined
   closeTimeoutMs: number
 }
-
-export interface FanoutSettings { channelPrefix?: string, maxPending?: number }
 
 export type Origins = 'same-host' | '*' | readonly (string | RegExp)[] | ((origin: string, request: FastifyRequest) => Awaitable<boolean>)
 export type OnInvalid = 'reply' | 'close' | 'ignore' |

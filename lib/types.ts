@@ -6,14 +6,14 @@ import type { AddWsHook } from './types/handlers.ts'
 import type { DeclareView, DeclaredView } from './types/view.ts'
 
 export type {
-  Cleaned, FieldName, FieldValue, FormError, FormErrorInput, FormErrors, FormOptions, FormResult, FormSettings, FormSteps,
-  InvalidContext, WsForm
+  Cleaned, FieldName, FieldValue, FormError, FormErrorInput, FormErrors, FormFailure, FormOptions, FormResult, FormSettings, FormSteps,
+  FormSuccess, InvalidContext, StaticOf, WsForm
 } from './types/form.ts'
 export type {
   Channel, ChannelOptions, FanoutStatus, PublishOptions, SubscribeOptions, Subscription, WsFanout
 } from './types/fan-out.ts'
 export type { Broker, BrokerEvents } from './fan-out/broker.ts'
-export type { CloseInfo, WsSession, WsSocket, WsSocketQuery, WsSockets } from './types/socket.ts'
+export type { CloseInfo, WsSession, WsSocket, WsSocketFilter, WsSocketQuery, WsSockets } from './types/socket.ts'
 export type { PatternParams, WsUrl, WsUrlArguments, WsUrlOptions, WsUrlParam, WsViewName, WsViewTypes } from './types/url.ts'
 export type { Incoming, Outgoing, Reply, WsCodec, WsFrames } from './types/frames.ts'
 export type {
@@ -23,7 +23,7 @@ export type {
   DeclareView, DeclaredView, DefineView, WsOwningViewOptions, WsRequest, WsView, WsViewOptions
 } from './types/view.ts'
 export type {
-  Limits, Origins, RedisClient, RedisConnection, WsViews, WsViewSettings, WsViewsOptions
+  FanoutSettings, Heartbeat, InvalidLimit, Limits, Origins, RateLimit, RedisClient, RedisConnection, WsViews, WsViewSettings, WsViewsOptions
 } from './types/options.ts'
 
 declare module 'fastify' {
@@ -32,10 +32,13 @@ declare module 'fastify' {
     wsView: DeclareView
     /** {@inheritDoc WsUrl} */
     wsUrl: WsUrl
+    /** Publish and subscribe. */
     wsFanout: WsFanout
+    /** The sockets of this process. */
     wsSockets: WsSockets
     /** The views of all registrations on this server, as they were declared so far; with `serve: false` too. */
     readonly wsViews: readonly DeclaredView[]
+    /** Add a hook for the views of this instance and its children. */
     addWsHook: AddWsHook
   }
   interface FastifyRequest {

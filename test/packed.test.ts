@@ -97,7 +97,7 @@ import wsViews, { defineChannel, defineView } from 'fastify-ws-views'
 import { wsConnect, type WsTestClient } from 'fastify-ws-views/testing'
 import { Type } from '@sinclair/typebox'
 const said = defineChannel('said', Type.Object({ text: Type.String() }))
-const view = defineView('/say', { name: 'say', messageSchema: Type.Object({ text: Type.String() }), onMessage (socket, message) { return this.wsFanout.publish(said, message) } })
+const view = defineView('/say', { name: 'say', messageSchema: Type.Object({ text: Type.String() }), onMessage (socket, message) { return this.wsFanout.publish(said, { text: message.text.trim() }) } })
 const app = Fastify()
 app.register(wsViews, { views: async (ws) => { ws.wsView(view) } })
 export const url: string = app.wsUrl('say')
@@ -108,8 +108,8 @@ export const client: Promise<WsTestClient> = wsConnect(app, 'say')
 app.wsFanout.publish(said, { text: 1 })
 `
   writeFileSync(join(dir, 'typed.mts'), typed + wrong)
-  // TypeBox has other types for CommonJS: there they are no TSchema to us, and the message is unknown
-  writeFileSync(join(dir, 'typed.cts'), typed)
+  // TypeBox has other types for CommonJS: there they are no TSchema to us
+  writeFileSync(join(dir, 'typed.cts'), typed + wrong)
   const tsc = join(process.cwd(), 'node_modules/typescript/bin/tsc')
   writeFileSync(join(dir, 'tsconfig.json'), JSON.stringify({
     compilerOptions: { noEmit: true, strict: true, skipLibCheck: true, module: 'nodenext', target: 'es2022', types: ['node'] }, files: ['typed.mts', 'typed.cts']

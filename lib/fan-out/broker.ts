@@ -11,6 +11,7 @@ import type { ChannelMessage } from './message.ts'
 export interface Broker {
   /** for the log: `'in-process'`, `'redis'` */
   readonly kind: string
+  /** how the connection stands */
   readonly status: WsFanout['status']
 
   /**
@@ -44,6 +45,7 @@ export interface Broker {
   close (): Promise<void>
 }
 
+/** What a broker tells the hub. */
 export interface BrokerEvents {
   /**
    * Never called from within a call to the broker: the hub relies on messages coming one after the other.

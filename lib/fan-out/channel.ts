@@ -1,5 +1,5 @@
 import type { Static, TSchema } from '@sinclair/typebox'
-import type { Channel, ChannelOptions } from '../types.ts'
+import type { Channel, ChannelOptions, StaticOf } from '../types.ts'
 import { WSV_ERR_CHANNEL_INVALID } from '../errors.ts'
 
 /** The one class of channels: having it is the proof that the name was checked, or is one of ours. */
@@ -29,7 +29,7 @@ export type ChannelDefinition = DefinedChannel<unknown>
  */
 export function defineChannel (name: string, schema: object, options: ChannelOptions & { binary: true }): Channel<Uint8Array>
 export function defineChannel<S extends TSchema> (name: string, schema: S, options?: ChannelOptions): Channel<Static<S>>
-export function defineChannel (name: string, schema: object, options?: ChannelOptions): Channel<unknown>
+export function defineChannel<S extends object> (name: string, schema: S, options?: ChannelOptions): Channel<StaticOf<S>>
 export function defineChannel (name: string, schema: object, options: ChannelOptions = {}): Channel<unknown> {
   checkName(name)
   // `true` and `false` are JSON Schemas too

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import type { Cleaned, FormErrors, FormOptions } from '../types.ts'
+import type { Cleaned, FormOptions, FormResult } from '../types.ts'
 import { formAppOf } from './app.ts'
 import { compileForm, type Form, type FormOptions as CompileOptions } from './form.ts'
 
@@ -14,10 +14,9 @@ const noOptions = {}
  * @returns never rejects for a bad input
  * @throws WSV_ERR_SCHEMA_INVALID, WSV_ERR_PATTERN_UNSAFE for a bad schema
  */
-export async function cleanMessage<S> (schema: S, input: unknown, options: FormOptions<S> = noOptions): Promise<
-  { ok: true, cleaned: Cleaned<S>, errors: null } | { ok: false, cleaned: null, errors: FormErrors }> {
+export async function cleanMessage<S> (schema: S, input: unknown, options: FormOptions<S> = noOptions): Promise<FormResult<Cleaned<S>>> {
   const result = await formOf(schema, options as CompileOptions).clean(input, { locale: options.locale })
-  return result as { ok: true, cleaned: Cleaned<S>, errors: null } | { ok: false, cleaned: null, errors: FormErrors }
+  return result as FormResult<Cleaned<S>>
 }
 
 function formOf (schema: unknown, options: CompileOptions & { instance?: FastifyInstance }): Form {

@@ -1,12 +1,19 @@
+/** What a text is filled from. */
 export type ErrorParams = Record<string, unknown>
+/** A text, an error, or several of them. */
 export type ValidationErrorInput = string | Error | readonly ValidationErrorInput[]
+/** Texts and errors by field. */
 export type ValidationErrorRecord = { readonly [field: string]: ValidationErrorInput }
 
 /** One error of a `ValidationError`: `path` is relative to where it is thrown, `''` is there itself. */
 export interface ValidationEntry {
+  /** of the field, relative */
   path: string
+  /** with `{name}` where params go */
   message: string
+  /** `invalid` where none was given */
   code: string
+  /** what the text is filled from */
   params: ErrorParams | undefined
 }
 
@@ -23,7 +30,9 @@ export interface ValidationEntry {
  * ```
  */
 export class ValidationError extends Error {
+  /** of its one entry, or as given */
   readonly code: string
+  /** what the text is filled from */
   readonly params: ErrorParams | undefined
   /** flat: what `errors` of the error reply is made of */
   readonly entries: readonly ValidationEntry[]

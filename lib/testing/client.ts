@@ -6,6 +6,7 @@ import type { CloseInfo, FormErrors, WsFrames } from '../types.ts'
 import type { Arrivals } from './arrivals.ts'
 import { WSV_ERR_TEST_CLOSED, WSV_ERR_TEST_UNEXPECTED } from './errors.ts'
 
+/** What the server answered to the handshake. */
 export interface Handshake {
   /** 101 */
   statusCode: number
@@ -15,9 +16,11 @@ export interface Handshake {
 
 /** The error reply of a view, in its usual shape. */
 export interface ErrorReply {
+  /** what tells it from other messages */
   type: 'error'
   /** of the message that was refused, if it had one */
   ref?: string | number
+  /** by field */
   errors: FormErrors
 }
 

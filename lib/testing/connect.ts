@@ -14,6 +14,7 @@ import { WSV_ERR_TEST_CLOSED, WSV_ERR_TEST_INSTANCE, WSV_ERR_TEST_NO_ANSWER } fr
 import { HandshakeRefused } from './handshake-refused.ts'
 import { openPipe } from './pipe.ts'
 
+/** The options of `wsConnect`. */
 export interface WsConnectOptions {
   /** one value per parameter of the view's path, as for `wsUrl` */
   params?: Readonly<Record<string, WsUrlParam | undefined>>

@@ -3,9 +3,11 @@ import { WSV_ERR_TEST_HANDSHAKE_REFUSED } from './errors.ts'
 
 /** The HTTP response in place of the 101: what `wsConnect` rejects with. */
 export class HandshakeRefused extends WSV_ERR_TEST_HANDSHAKE_REFUSED {
+  /** of HTTP */
   override readonly statusCode: number
   /** names in lower case */
   readonly headers: IncomingHttpHeaders
+  /** as text */
   readonly body: string
 
   constructor (statusCode: number, headers: IncomingHttpHeaders, body: string) {

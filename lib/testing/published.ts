@@ -3,6 +3,7 @@ import type { Channel, PublishOptions, WsFanout } from '../types.ts'
 import { Arrivals } from './arrivals.ts'
 import { WSV_ERR_TEST_INSTANCE } from './errors.ts'
 
+/** One message that was published. */
 export interface PublishedMessage {
   /** the channel's name */
   channel: string

@@ -15,6 +15,7 @@ interface SessionRequest { session?: Session, raw: object, headers: object, prot
 
 type DecryptSession = (cookie: string, request: SessionRequest, callback: (error?: Error | null) => void) => void
 
+/** The options of `createSession`. */
 export interface CreateSessionOptions {
   /** as given to @fastify/session. Default `'sessionId'` */
   cookieName?: string

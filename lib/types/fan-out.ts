@@ -2,7 +2,9 @@ import type { WsSocket } from './socket.ts'
 
 /** A channel with a schema, made by `defineChannel`. */
 export interface Channel<Message = unknown> {
+  /** as at Redis, without the `channelPrefix` */
   readonly name: string
+  /** what a message must be */
   readonly schema: unknown
   /** its messages are bytes */
   readonly binary: boolean
@@ -10,6 +12,7 @@ export interface Channel<Message = unknown> {
   readonly __message?: Message
 }
 
+/** The options of `defineChannel`. */
 export interface ChannelOptions {
   /** Its messages are bytes (Buffers), in binary frames. Default `false`: JSON */
   binary?: boolean
@@ -19,15 +22,19 @@ export interface ChannelOptions {
 
 /** The messages of one channel from now on; ends when it is unsubscribed, its signal aborts or the server closes. */
 export interface Subscription<Message = unknown> extends AsyncIterable<Message>, AsyncDisposable {
+  /** the channel's name */
   readonly channel: string
+  /** Ends it; resolves when the broker has confirmed. */
   unsubscribe (): Promise<void>
 }
 
+/** The options of `publish`. */
 export interface PublishOptions {
   /** the one socket that must not get it, usually the sender's */
   except?: WsSocket
 }
 
+/** The options of `wsFanout.subscribe`. */
 export interface SubscribeOptions {
   /** ends the subscription */
   signal?: AbortSignal
@@ -35,6 +42,7 @@ export interface SubscribeOptions {
   maxQueued?: number
 }
 
+/** How the connection to the broker stands; in the process it is `'ready'` until the server closes. */
 export type FanoutStatus = 'connecting' | 'ready' | 'reconnecting' | 'closed'
 
 /**
@@ -42,6 +50,7 @@ export type FanoutStatus = 'connecting' | 'ready' | 'reconnecting' | 'closed'
  * Another carrier for the option `fanout` is a `Broker`.
  */
 export interface WsFanout {
+  /** how the connection to the broker stands */
   readonly status: FanoutStatus
   /**
    * Resolves when the broker has the message.

@@ -1,10 +1,11 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { StaticDecode, TSchema } from '@sinclair/typebox'
+import type { Static, StaticDecode, TSchema } from '@sinclair/typebox'
 import type { ValidationErrorInput, ValidationErrorRecord } from '../form/validation-error.ts'
 import type { WsSocket } from './socket.ts'
 
 /** One error of a field, as Django's `errors.get_json_data()` shows it. */
 export interface FormError {
+  /** in the client's language */
   message: string
   /** `required`, `invalid`, `max_length`, … */
   code: string
@@ -15,18 +16,42 @@ export interface FormError {
 /** Errors by field path (`person.first_name`); `__all__` is the message as a whole. */
 export type FormErrors = Record<string, FormError[]>
 
-export type FormResult<Message = unknown> =
-  | { ok: true, cleaned: Message, errors: null }
-  | { ok: false, cleaned: null, errors: FormErrors }
+/** What a form makes of a message. */
+export type FormResult<Message = unknown> = FormSuccess<Message> | FormFailure
+
+/** A good message. */
+export interface FormSuccess<Message = unknown> {
+  /** it passed */
+  ok: true
+  /** a fresh object of declared fields */
+  cleaned: Message
+  /** there are none */
+  errors: null
+}
+
+/** A bad message. */
+export interface FormFailure {
+  /** it did not pass */
+  ok: false
+  /** there is none */
+  cleaned: null
+  /** by field */
+  errors: FormErrors
+}
 
 /** The type of a message that passed its schema: TypeBox schemas know it, other JSON Schemas are `unknown`. */
 export type Cleaned<Schema> = [Schema] extends [TSchema] ? StaticDecode<Schema> : unknown
+
+/** Before any transform. TypeBox has other types for CommonJS than for ES modules, and only `static` is the same in both. */
+export type StaticOf<Schema, Otherwise = unknown> = [Schema] extends [TSchema] ? Static<Schema>
+  : [Schema] extends [{ static: infer Value, params: unknown[] }] ? Value : Otherwise
 
 /** The field names of a message; of a union, those of every branch. */
 export type FieldName<Message> = unknown extends Message
   ? string
   : Message extends object ? keyof Message & string : never
 
+/** The type of one field. */
 export type FieldValue<Message, Field> = unknown extends Message
   ? unknown
   : Message extends unknown ? Field extends keyof Message ? Message[Field] : never : never
@@ -52,6 +77,7 @@ export interface WsForm<Field extends string = string> {
    * @param options - for the texts in `error`; the code's default is `invalid`
    */
   addError (path: Field | `${Field}.${string}` | null, error: FormErrorInput, options?: { code?: string, params?: Record<string, unknown> }): void
+  /** Has the field an error, or this one? */
   hasError (path: Field | `${Field}.${string}` | null, code?: string): boolean
   /** The fields that differ from a message or row of before, in the schema's order. */
   changed (previous: { readonly [Name in Field]?: unknown }): Field[]
@@ -81,6 +107,7 @@ export interface FormSteps<Message = unknown> {
   }
 }
 
+/** What `onInvalid` is told besides the errors. */
 export interface InvalidContext {
   /** the message's `ref`, if it had one */
   ref: string | number | undefined

@@ -1,15 +1,21 @@
 import type { Static, TSchema } from '@sinclair/typebox'
-import type { Cleaned } from './form.ts'
+import type { Cleaned, StaticOf } from './form.ts'
 
 /** Another wire format. A `parse` that throws is the error `invalid` on `__all__`. */
 export interface WsCodec<In = unknown, Out = never> {
-  /** @param data - a string from a text frame, a Buffer from a binary one */
+  /**
+   * A frame's content as a message.
+   *
+   * @param data - a string from a text frame, a Buffer from a binary one
+   */
   parse (data: string | Buffer): In
+  /** A message as text or bytes. */
   serialize (message: Out): string | Uint8Array
   /** the kind of frame it sends; default: binary for bytes, text for a string */
   binary?: boolean
 }
 
+/** What a view's frames hold: JSON, text, bytes, either of them as it came, or what a codec reads. */
 export type WsFrames = 'json' | 'text' | 'binary' | 'raw' | WsCodec
 
 /** A view that does not name its frames has all of them for a type: it speaks JSON. */
@@ -30,10 +36,10 @@ type Serializable<Frames> = IsJson<Frames> extends true ? unknown
         : Frames extends { serialize (message: infer Message): unknown } ? Message : unknown
 
 /** What a view's handlers are given. */
-export type Incoming<MessageSchema, Frames> = [MessageSchema] extends [TSchema] ? Cleaned<MessageSchema> : Parsed<Frames>
+export type Incoming<MessageSchema, Frames> = [MessageSchema] extends [TSchema] ? Cleaned<MessageSchema> : StaticOf<MessageSchema, Parsed<Frames>>
 
 /** What a view sends: `Static` of its replySchema. */
-export type Outgoing<ReplySchema, Frames> = [ReplySchema] extends [TSchema] ? Static<ReplySchema> : Serializable<Frames>
+export type Outgoing<ReplySchema, Frames> = [ReplySchema] extends [TSchema] ? Static<ReplySchema> : StaticOf<ReplySchema, Serializable<Frames>>
 
 /**
  * What `onMessage` may return. Without a replySchema only text and bytes may leave (WSV_ERR_REPLY_WITHOUT_SCHEMA).
@@ -47,7 +53,7 @@ export type Reply<MessageSchema, ReplySchema, Frames> =
             : [ReplySchema] extends [TSchema] ? Static<ReplySchema> & Anything | void
                 : [ReplySchema] extends [undefined]
                     ? [Frames] extends ['text' | 'binary' | 'raw'] ? Serializable<Frames> & Anything | void : void
-                    : Anything | void
+                    : StaticOf<ReplySchema, unknown> & Anything | void
 
 /** `unknown`, written so that a union with it stays a union */
 type Anything = {} | null | undefined

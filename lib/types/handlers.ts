@@ -3,6 +3,7 @@ import type { WsSocket } from './socket.ts'
 
 type Awaitable<Value> = Value | Promise<Value>
 
+/** What handles one checked message; what it returns is the reply. */
 export interface WsMessageHandler<Socket = WsSocket, Message = unknown, ReplyMessage = unknown> {
   (this: FastifyInstance, socket: Socket, message: Message): Awaitable<ReplyMessage>
 }
@@ -71,8 +72,11 @@ export interface WsPreSend<Socket = WsSocket> {
 
 /** The hooks of `addWsHook`: for all views of an instance and its children, before the view's own. */
 export interface WsHooks {
+  /** after the form */
   preMessage: WsPreMessage
+  /** before a message leaves */
   preSend: WsPreSend
 }
 
+/** `fastify.addWsHook`. */
 export type AddWsHook = <Name extends keyof WsHooks>(name: Name, hook: WsHooks[Name]) => FastifyInstance

@@ -4,14 +4,38 @@ import type { Broker } from '../fan-out/broker.ts'
 import type { FormSettings } from './form.ts'
 import type { WsSocket } from './socket.ts'
 
+/** How many messages may be invalid. */
+export interface InvalidLimit {
+  /** messages */
+  count: number
+  /** milliseconds */
+  perMs: number
+}
+
+/** How many messages may come. */
+export interface RateLimit {
+  /** messages and pings */
+  messages: number
+  /** milliseconds */
+  perMs: number
+}
+
+/** How it is found out that a client is gone. */
+export interface Heartbeat {
+  /** how long a client is silent before it is pinged, in milliseconds */
+  intervalMs: number
+  /** how long its answer may take, in milliseconds */
+  timeoutMs: number
+}
+
 /** How much a client may do: for all views of a registration, or for one view. */
 export interface Limits {
   /** Bytes of one message; more closes with 1009. Default 65536 */
   maxPayload?: number
   /** Message `count + 1` that is invalid within `perMs` closes with 1008. Default `{ count: 20, perMs: 10_000 }` */
-  maxInvalid?: { count?: number, perMs?: number }
+  maxInvalid?: Partial<InvalidLimit>
   /** More messages than this get the error `rate_limited`; ten times as many close with 1008. Invalid ones and pings count. Default `false` */
-  rateLimit?: { messages: number, perMs: number } | false
+  rateLimit?: RateLimit | false
   /** Messages that may wait before reading stops. Default 64 */
   backlog?: number
   /** Bytes that may wait before reading stops. Default 262144 */
@@ -27,7 +51,7 @@ export interface Limits {
   /** Channels that one socket may subscribe to. Default 1000 */
   maxSubscriptions?: number
   /** How often a silent client is pinged, and how long its answer may take, in milliseconds. Default `{ intervalMs: 30_000, timeoutMs: 10_000 }` */
-  heartbeat?: { intervalMs?: number, timeoutMs?: number }
+  heartbeat?: Partial<Heartbeat>
   /** How long a session that cannot be checked counts as good, in milliseconds; longer closes with 1012. Default 300000 */
   sessionGraceMs?: number
 }
@@ -74,6 +98,22 @@ export interface RedisConnection {
   connectionName?: string | undefined
 }
 
+/** Two clients of an application's own; the plugin does not close them. */
+export interface RedisPair {
+  /** publishes */
+  publisher: RedisClient
+  /** subscribes, and does nothing else */
+  subscriber: RedisClient
+}
+
+/** How fan-out uses Redis. */
+export interface FanoutSettings {
+  /** put before the names of channels at Redis. Default `''` */
+  channelPrefix?: string
+  /** publishes that may wait for Redis; more are WSV_ERR_FANOUT_OVERLOADED. Default 1000 */
+  maxPending?: number
+}
+
 /** The options of `fastify.register(wsViews, options)`; Fastify's own `logLevel` and `logSerializers` may stand beside them. */
 export interface WsViewsOptions extends WsViewSettings {
   /** URL prefix of the views. Default `''` */
@@ -83,9 +123,9 @@ export interface WsViewsOptions extends WsViewSettings {
   /** Put before the names of these views: `wsUrl('v2:chat')`. Default none */
   namespace?: string
   /** An `ioredis` URL, options or client. Server-wide. Default: fan-out stays in this process */
-  redis?: string | RedisConnection | object | RedisClient | { publisher: RedisClient, subscriber: RedisClient } | undefined
+  redis?: string | RedisConnection | object | RedisClient | RedisPair | undefined
   /** Another carrier of messages than Redis, or what is put before the names of channels at Redis. Server-wide */
-  fanout?: Broker | { channelPrefix?: string, maxPending?: number } | undefined
+  fanout?: Broker | FanoutSettings | undefined
   /** Public base of the WebSocket server, `wss://ws.example.com`; makes `wsUrl` absolute. Server-wide. Default none */
   baseUrl?: string | undefined
   /** `false`: this process knows the names and can publish, but accepts no WebSockets. Server-wide. Default `true` */

@@ -2,9 +2,11 @@ import type { FastifyRequest } from 'fastify'
 import type { WebSocket } from 'ws'
 import type { Channel } from './fan-out.ts'
 
+/** How a socket was closed. */
 export interface CloseInfo {
   /** RFC 6455 §7.4; 1006 when the connection broke */
   code: number
+  /** what the closing side said; `''`: nothing */
   reason: string
 }
 
@@ -13,6 +15,7 @@ export type WsSession = FastifyRequest extends { session: infer Session } ? Sess
 
 /** What a view holds: thin, not an EventEmitter, not the object of `ws` (that one is `raw`). */
 export interface WsSocket<Data = unknown, Out = unknown, In = unknown, Request = FastifyRequest> extends AsyncIterable<In> {
+  /** unique in all processes */
   readonly id: string
   /** the handshake's request; its reply and raw response are released */
   readonly request: Request
@@ -38,6 +41,7 @@ export interface WsSocket<Data = unknown, Out = unknown, In = unknown, Request =
   drained (): Promise<void>
   /** From now on what is published on the channel goes straight to this socket. */
   subscribe (channel: string | Channel): Promise<void>
+  /** Resolves when nothing more of the channel comes. */
   unsubscribe (channel: string | Channel): Promise<void>
   /**
    * @param code - default 1000
@@ -50,12 +54,26 @@ export interface WsSocket<Data = unknown, Out = unknown, In = unknown, Request =
 }
 
 /** Sockets by what they are; all members given must match, at least one is given. */
-export type WsSocketQuery =
-  & { id?: string, view?: string, user?: string, sessionId?: string }
-  & ({ id: string } | { view: string } | { user: string } | { sessionId: string })
+export type WsSocketQuery = WsSocketFilter & OneOf<WsSocketFilter>
+
+/** What a socket is known by. */
+export interface WsSocketFilter {
+  /** of the socket */
+  id?: string
+  /** the name of its view; needs another member beside it */
+  view?: string
+  /** what `userOf(request)` gave */
+  user?: string
+  /** `request.session.sessionId` */
+  sessionId?: string
+}
+
+/** At least one of the members. */
+type OneOf<Members> = { [Name in keyof Members]-?: Required<Pick<Members, Name>> }[keyof Members]
 
 /** `fastify.wsSockets`: the sockets of this process. */
 export interface WsSockets extends Iterable<WsSocket> {
+  /** how many there are */
   readonly count: number
   /**
    * Close sockets: those for which a function returns true, in this process; or those that match, in every process.

@@ -13,8 +13,10 @@
  */
 export interface WsViewTypes {}
 
+/** A value in a URL; it is percent-encoded. */
 export type WsUrlParam = string | number | bigint | boolean
 
+/** The options of `wsUrl`. */
 export interface WsUrlOptions {
   /** appended in order; a list repeats its key, `undefined` is skipped */
   query?: Readonly<Record<string, WsUrlParam | readonly WsUrlParam[] | undefined>>

@@ -2,8 +2,7 @@ import type {
   ContextConfigDefault, FastifyContextConfig, FastifyInstance, FastifyReply, FastifyRequest, FastifySchema, RawReplyDefaultExpression,
   RawRequestDefaultExpression, RawServerDefault, RouteShorthandOptions
 } from 'fastify'
-import type { Static, TSchema } from '@sinclair/typebox'
-import type { FormSteps } from './form.ts'
+import type { FormSteps, StaticOf } from './form.ts'
 import type { Incoming, Outgoing, Reply, WsFrames } from './frames.ts'
 import type { MessageFunction, WsDispatch, WsHandler, WsPreMessage, WsPreSend } from './handlers.ts'
 import type { WsViewSettings } from './options.ts'
@@ -12,15 +11,16 @@ import type { PatternParams } from './url.ts'
 
 // ---------- the request
 
-type StaticOf<Schema, Part extends string, Otherwise = unknown> = Schema extends { [Key in Part]: infer Type extends TSchema } ? Static<Type> : Otherwise
+type PartOf<Schema, Part extends string, Otherwise = unknown> = Schema extends { [Key in Part]: infer Type } ? StaticOf<Type, Otherwise> : Otherwise
 
 /** Params, querystring and headers as the route's `schema` has them; params without a schema as the pattern has them. */
 interface ViewRoute<Url extends string, Schema> {
-  Params: StaticOf<Schema, 'params', PatternParams<Url>>
-  Querystring: StaticOf<Schema, 'querystring'>
-  Headers: StaticOf<Schema, 'headers'>
+  Params: PartOf<Schema, 'params', PatternParams<Url>>
+  Querystring: PartOf<Schema, 'querystring'>
+  Headers: PartOf<Schema, 'headers'>
 }
 
+/** The request of a view's handshake. */
 export type WsRequest<Url extends string = string, Schema = unknown> = FastifyRequest<ViewRoute<Url, Schema>>
 
 // ---------- options
@@ -35,6 +35,15 @@ type RouteOption =
 type RouteOptionsOf<Url extends string, Schema> = Pick<RouteShorthandOptions<
   RawServerDefault, RawRequestDefaultExpression, RawReplyDefaultExpression, ViewRoute<Url, Schema>, ContextConfigDefault>,
   RouteOption>
+
+/** Fastify's route constraints. A browser cannot send the header of a `version`. */
+interface ViewConstraints {
+  /** a browser cannot send it */
+  version?: never
+  /** the `Host` of the handshake */
+  host?: string | RegExp
+  [name: string]: unknown
+}
 
 interface WsViewBase<Url extends string, Name extends string, MessageSchema, ReplySchema, Frames, Schema, Data, Socket, Message>
   extends RouteOptionsOf<Url, Schema>, FormSteps<Message>, WsViewSettings {
@@ -51,7 +60,7 @@ interface WsViewBase<Url extends string, Name extends string, MessageSchema, Rep
   /** Fastify's: what hooks find in `request.routeOptions.config`. */
   config?: FastifyContextConfig & { [name: string]: unknown }
   /** Fastify's, without `version`. */
-  constraints?: { version?: never, host?: string | RegExp, [name: string]: unknown }
+  constraints?: ViewConstraints
   /** Makes `socket.data`, after the request's hooks. Write it before the handlers: its type reaches only what stands after it. */
   data? (this: FastifyInstance, request: NoInfer<WsRequest<Url, Schema>>): Data | Promise<Data>
   /** The socket is open; messages wait until it has settled. */
@@ -92,6 +101,7 @@ export interface WsOwningViewOptions<
   Message = Incoming<MessageSchema, Frames>,
   Socket = WsSocket<Data, Outgoing<ReplySchema, Frames>, Message, WsRequest<Url, Schema>>
 > extends WsViewBase<Url, Name, MessageSchema, ReplySchema, Frames, Schema, Data, Socket, Message> {
+  /** none: the handler reads the messages */
   onMessage?: 'a view with a handler reads its messages from the socket, it has no onMessage'
 }
 
@@ -99,13 +109,17 @@ export interface WsOwningViewOptions<
 
 /** What `defineView` makes: a view that no instance has yet. */
 export interface WsView<Url extends string = string, Name extends string = string, In = unknown, Out = unknown> {
+  /** the pattern of its route, without prefixes */
   readonly url: Url
+  /** as they were given */
   readonly options: WsViewOptions
+  /** of the owning style */
   readonly handler: WsHandler | undefined
-  /** only in the types */
+  /** @internal only in the types */
   readonly __types?: { name: Name, message: In, reply: Out }
 }
 
+/** `defineView`. */
 export interface DefineView {
   /** A view in event style. */
   <Url extends string, Name extends string, MessageSchema extends object | undefined = undefined,
@@ -157,8 +171,12 @@ export interface DeclaredView {
   readonly url: string
   /** a string `host` constraint */
   readonly host: string | undefined
+  /** as it was given */
   readonly messageSchema: object | undefined
+  /** as it was given */
   readonly replySchema: object | undefined
+  /** `'json'` where none were given */
   readonly frames: WsFrames
+  /** in the server's order */
   readonly subprotocols: readonly string[]
 }
