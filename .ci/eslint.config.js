@@ -1,6 +1,6 @@
 import neostandard from 'neostandard'
 
 export default [
-  ...neostandard({ ts: true, ignores: ['dist/**', '.tap/**'] }),
+  ...neostandard({ ts: true, ignores: ['dist/**', 'docs/api/**', '.tap/**'] }),
   { rules: { '@typescript-eslint/no-redeclare': 'off' } }
 ]

@@ -26,5 +26,3 @@ export const closeCodes = Object.freeze({
   /** the credentials of this socket are over */
   CREDENTIALS_OVER: 4401
 } as const)
-
-export type CloseCode = typeof closeCodes[keyof typeof closeCodes]

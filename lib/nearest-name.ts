@@ -2,7 +2,7 @@
  * How many changes of one letter lead from one text to the other; two letters that changed places are one change
  * (Damerau and Levenshtein). Upper and lower case are the same.
  */
-export function editDistance (from: string, to: string): number {
+function editDistance (from: string, to: string): number {
   const a = from.toLowerCase()
   const b = to.toLowerCase()
   const rows = [Array.from({ length: b.length + 1 }, (_, column) => column)]

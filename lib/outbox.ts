@@ -214,7 +214,8 @@ export class Outbox {
   }
 
   #isSettled (): boolean {
-    return this.#state === states.ended || !this.#tcp.writable || this.writable
+    // not when TCP alone has ended: who waits is let go when the socket knows it, and its `signal` has aborted
+    return this.#state === states.ended || this.writable
   }
 
   #wait (): Waiting {
@@ -222,7 +223,6 @@ export class Outbox {
     const promise = new Promise<void>(_resolve => { resolve = _resolve })
     const onProgress = () => this.#settle()
     this.#tcp.on('drain', onProgress)
-    this.#tcp.on('close', onProgress)
     return { promise, resolve, onProgress }
   }
 
@@ -231,7 +231,6 @@ export class Outbox {
     if (waiting === undefined || !this.#isSettled()) return
     this.#waiting = undefined
     this.#tcp.off('drain', waiting.onProgress)
-    this.#tcp.off('close', waiting.onProgress)
     waiting.resolve()
   }
 }

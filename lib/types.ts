@@ -6,25 +6,16 @@ import type { AddWsHook } from './types/handlers.ts'
 import type { DeclareView, DeclaredView } from './types/view.ts'
 
 export type {
-  Cleaned, FieldName, FieldValue, FormError, FormErrorInput, FormErrors, FormFailure, FormOptions, FormResult, FormSettings, FormSteps,
-  FormSuccess, InvalidContext, StaticOf, WsForm
+  Cleaned, FieldName, FormError, FormErrorInput, FormErrors, FormFailure, FormOptions, FormResult, FormSteps, FormSuccess, StaticOf, WsForm
 } from './types/form.ts'
-export type {
-  Channel, ChannelOptions, FanoutStatus, PublishOptions, SubscribeOptions, Subscription, WsFanout
-} from './types/fan-out.ts'
+export type { Channel, ChannelOptions, PublishOptions, SubscribeOptions, Subscription, WsFanout } from './types/fan-out.ts'
 export type { Broker, BrokerEvents } from './fan-out/broker.ts'
-export type { CloseInfo, WsSession, WsSocket, WsSocketFilter, WsSocketQuery, WsSockets } from './types/socket.ts'
-export type { PatternParams, WsUrl, WsUrlArguments, WsUrlOptions, WsUrlParam, WsViewName, WsViewTypes } from './types/url.ts'
-export type { Incoming, Outgoing, Reply, WsCodec, WsFrames } from './types/frames.ts'
-export type {
-  AddWsHook, WsDispatch, WsHandler, WsHooks, WsMessageHandler, WsPreMessage, WsPreSend
-} from './types/handlers.ts'
-export type {
-  DeclareView, DeclaredView, DefineView, WsOwningViewOptions, WsRequest, WsView, WsViewOptions
-} from './types/view.ts'
-export type {
-  FanoutSettings, Heartbeat, InvalidLimit, Limits, Origins, RateLimit, RedisClient, RedisConnection, WsViews, WsViewSettings, WsViewsOptions
-} from './types/options.ts'
+export type { CloseInfo, WsSession, WsSocket, WsSocketQuery, WsSockets } from './types/socket.ts'
+export type { PatternParams, WsUrl, WsUrlOptions, WsUrlParam, WsViewName, WsViewTypes } from './types/url.ts'
+export type { WsCodec, WsFrames } from './types/frames.ts'
+export type { WsHandler, WsMessageHandler, WsPreMessage, WsPreSend } from './types/handlers.ts'
+export type { DeclaredView, DefineView, WsOwningViewOptions, WsRequest, WsView, WsViewOptions } from './types/view.ts'
+export type { FanoutSettings, Heartbeat, InvalidLimit, RateLimit, WsViews, WsViewSettings, WsViewsOptions } from './types/options.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -8,7 +8,6 @@ import { parsePatterns } from './url-pattern.ts'
 import type { SegmentPiece, UrlPattern } from './url-pattern.ts'
 
 export { absoluteUrl, readBaseUrl } from './absolute-url.ts'
-export type { AbsoluteUrlOptions } from './absolute-url.ts'
 
 /** The settings of the router that decide which URL comes back as what. */
 export interface RouterSettings {

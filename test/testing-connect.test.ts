@@ -123,10 +123,9 @@ for (const { listen } of modes) {
     const app = await build(t, async (ws) => {
       ws.wsView('/feed', { name: 'feed', onClose (_socket, info) { infos.add(info) } })
     })
-    {
-      await using client = await wsConnect(app, 'feed', { listen })
-      t.equal(client.response.statusCode, 101)
-    }
+    const client = await wsConnect(app, 'feed', { listen })
+    t.equal(client.response.statusCode, 101)
+    await client[Symbol.asyncDispose]()
     t.strictSame(await infos.until(1), [{ code: 1006, reason: '' }])
   })
 

@@ -105,8 +105,9 @@ t.test('capturePublishes: what was published, as others receive it, and delivere
 t.test('capturePublishes: next() gives up, and an application without the plugin is refused', async (t) => {
   const app = buildApp(t)
   await app.register(wsViews, {})
-  using published = capturePublishes(app, { timeoutMs: 10 })
+  const published = capturePublishes(app, { timeoutMs: 10 })
   await t.rejects(published.next(), { code: 'WSV_ERR_TEST_TIMEOUT', message: 'No published message came within 10 ms' })
+  published[Symbol.dispose]()
   t.throws(() => capturePublishes(buildApp(t)), { code: 'WSV_ERR_TEST_INSTANCE' })
 })
 

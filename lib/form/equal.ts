@@ -2,7 +2,7 @@
  * Text that is the same for equal JSON values and for no others: members are sorted.
  * Linear in the size of the value, but for the sorting of keys.
  */
-export function canonical (value: unknown): string {
+function canonical (value: unknown): string {
   if (typeof value !== 'object' || value === null) {
     if (typeof value === 'string') return JSON.stringify(value)
     return value === 0 ? '0' : String(value)

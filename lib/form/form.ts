@@ -73,7 +73,7 @@ export function compileForm (schema: unknown, options: FormOptions, app: FormApp
 const annotations = new Set(['$id', '$schema', '$comment', 'title', 'description', 'examples', 'default'])
 
 /** `{}`, `true`, `Type.Unknown()`, `Type.Any()` */
-export function isAnything (schema: unknown): boolean {
+function isAnything (schema: unknown): boolean {
   return schema === true || (typeof schema === 'object' && schema !== null && !Array.isArray(schema) &&
     Object.getOwnPropertySymbols(schema).every((symbol) => symbol !== Symbol.for('TypeBox.Transform')) &&
     Object.keys(schema).every((key) => annotations.has(key)))

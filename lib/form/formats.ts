@@ -1,7 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net'
 
-export type FormatCheck = (value: never) => boolean
-
 const days = [0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 const datePattern = /^(\d{4})-(\d\d)-(\d\d)$/
 

@@ -270,7 +270,7 @@ function classesOf (facts: Facts): JsonType[] {
   return types
 }
 
-export function hasType (value: unknown, type: JsonType): boolean {
+function hasType (value: unknown, type: JsonType): boolean {
   switch (type) {
     case 'null': return value === null
     case 'array': return Array.isArray(value)
