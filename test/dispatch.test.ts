@@ -2,9 +2,8 @@ import t from 'tap'
 import { Type } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
 import wsViews, { ValidationError } from '../lib/index.ts'
-import { rawClient, type RawClient } from './fixtures/rfc6455.ts'
+import { wsConnect, type WsTestClient } from '../lib/testing/index.ts'
 import { buildApp, startViews as start } from './fixtures/server.ts'
-import { closedBy, leave } from './fixtures/waiting.ts'
 
 /** A closing handshake that does not come to its end fails the test: nobody cuts it short. */
 const startViews: typeof start = (t, views, options) => start(t, views, { closeTimeoutMs: 600_000, ...options })
@@ -13,13 +12,13 @@ const Say = Type.Object({ type: Type.Literal('say'), text: Type.String() })
 const Join = Type.Object({ type: Type.Literal('join'), room: Type.Integer() })
 const Anything = Type.Unknown()
 
-async function ask (client: RawClient, message: unknown): Promise<any> {
-  client.send(JSON.stringify(message))
-  return JSON.parse(String((await client.next()).data))
+async function ask (client: WsTestClient, message: unknown): Promise<unknown> {
+  client.send(message)
+  return await client.next()
 }
 
 t.test('each message goes to the handler of its tag, and to no other', async t => {
-  const { port } = await startViews(t, async ws => {
+  const { app } = await startViews(t, async ws => {
     ws.wsView('/v', {
       name: 'v',
       messageSchema: Type.Union([Say, Join]),
@@ -30,7 +29,7 @@ t.test('each message goes to the handler of its tag, and to no other', async t =
       }
     })
   })
-  const client = await rawClient(port, '/ws/v', { t })
+  const client = await wsConnect(app, '/ws/v')
   t.same(await ask(client, { type: 'say', text: 'hi', room: 5, ref: 1 }), { ref: 1, said: 'hi', isInstance: true })
   t.same(await ask(client, { type: 'join', room: '5' }), { joined: 6, isInstance: true }, 'cleaned by its branch')
   t.match(await ask(client, { type: 'join', room: 'x', text: '' }), { errors: { room: [{ code: 'invalid' }] } }, 'the errors of its branch alone')
@@ -39,11 +38,11 @@ t.test('each message goes to the handler of its tag, and to no other', async t =
   for (const type of ['toString', '__proto__', 'constructor', 'hasOwnProperty', '', 5, null, ['say'], { a: 1 }]) {
     t.match(await ask(client, { type, text: 'hi' }), { type: 'error', errors: { type: Array } }, `no handler is found for ${JSON.stringify(type)}`)
   }
-  await leave(client)
+  await client.close(1000)
 })
 
 t.test('tags that are numbers and booleans, tags with other names, branches behind a $ref', async t => {
-  const { port } = await startViews(t, async ws => {
+  const { app } = await startViews(t, async ws => {
     ws.addSchema({ $id: 'Say', type: 'object', properties: { op: { const: 'say' }, text: { type: 'string' } }, required: ['op', 'text'] })
     ws.addSchema({ $id: 'tags', definitions: { join: { const: 'join' } } })
     const replySchema = Anything
@@ -88,14 +87,14 @@ t.test('tags that are numbers and booleans, tags with other names, branches behi
     ['strict', { type: 'join', room: 1 }, 'joined'], ['strict', { type: 'say', text: 'a' }, 'said']
   ]
   for (const [path, message, reply] of cases) {
-    const client = await rawClient(port, `/ws/${path}`, { t })
+    const client = await wsConnect(app, `/ws/${path}`)
     t.equal(await ask(client, message), reply, `${path}: ${JSON.stringify(message)}`)
-    await leave(client)
+    await client.close(1000)
   }
 })
 
 t.test('handlers of a table fail as any handler', async t => {
-  const { port } = await startViews(t, async ws => {
+  const { app } = await startViews(t, async ws => {
     ws.wsView('/v', {
       name: 'v',
       messageSchema: Type.Union([Say, Join]),
@@ -105,10 +104,10 @@ t.test('handlers of a table fail as any handler', async t => {
       }
     })
   })
-  const client = await rawClient(port, '/ws/v', { t })
+  const client = await wsConnect(app, '/ws/v')
   t.match(await ask(client, { type: 'say', text: 'hi' }), { errors: { __all__: [{ message: 'Not now.' }] } })
-  client.send('{"type":"join","room":1}')
-  t.same(await closedBy(client), { code: 1011, reason: 'internal_error' })
+  client.send({ type: 'join', room: 1 })
+  t.same(await client.closed, { code: 1011, reason: 'internal_error' })
 })
 
 const nothing = () => {}

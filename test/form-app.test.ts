@@ -3,25 +3,23 @@ import { Ajv } from 'ajv'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import t, { type Test } from 'tap'
 import wsViews, { cleanMessage, formKeywords, type WsViews } from '../lib/index.ts'
+import { wsConnect, type WsTestClient } from '../lib/testing/index.ts'
 import { codesOf } from './fixtures/form-cases.ts'
-import { rawClient, type RawClient } from './fixtures/rfc6455.ts'
-import { listen } from './fixtures/server.ts'
 
 const echo = { replySchema: Type.Unknown(), onMessage: (_socket: unknown, message: unknown) => ({ cleaned: message }) }
 
-async function ask (client: RawClient, message: unknown): Promise<any> {
-  client.send(JSON.stringify(message))
-  return JSON.parse(String((await client.next()).data))
+async function ask (client: WsTestClient, message: unknown): Promise<any> {
+  client.send(message)
+  return await client.next()
 }
 
 /** An application that prepares itself, then registers the views. */
-async function serve (t: Test, options: FastifyServerOptions, prepare: (app: FastifyInstance) => unknown, views: WsViews): Promise<{ app: FastifyInstance, connect: (path: string) => Promise<RawClient> }> {
+async function serve (t: Test, options: FastifyServerOptions, prepare: (app: FastifyInstance) => unknown, views: WsViews): Promise<{ app: FastifyInstance, connect: (path: string) => Promise<WsTestClient> }> {
   const app = Fastify(options)
   t.teardown(() => app.close())
   await prepare(app)
   await app.register(wsViews, { prefix: '/ws', views })
-  const port = await listen(app)
-  return { app, connect: (path) => rawClient(port, `/ws${path}`, { t }) }
+  return { app, connect: (path) => wsConnect(app, `/ws${path}`) }
 }
 
 t.test('resolves references to the shared schemas of its context', async (t) => {

@@ -1,8 +1,8 @@
 import { Type } from '@sinclair/typebox'
 import t from 'tap'
 import { compileForm } from '../lib/form/form.ts'
+import { wsConnect, type WsTestClient } from '../lib/testing/index.ts'
 import { anApp } from './fixtures/form-clean.ts'
-import { rawClient, type RawClient } from './fixtures/rfc6455.ts'
 import { startViews } from './fixtures/server.ts'
 
 const branch = (type: unknown, more = {}) => ({ type: 'object', properties: { type, ...more }, required: ['type'] })
@@ -34,13 +34,13 @@ t.test('finds the tag of a union, in the form and in strict mode', (t) => {
   t.end()
 })
 
-async function ask (client: RawClient, message: unknown): Promise<any> {
-  client.send(JSON.stringify(message))
-  return JSON.parse(String((await client.next()).data))
+async function ask (client: WsTestClient, message: unknown): Promise<unknown> {
+  client.send(message)
+  return await client.next()
 }
 
 t.test('dispatches by every sort of tag that the form knows', async (t) => {
-  const { port } = await startViews(t, async (ws) => {
+  const { app } = await startViews(t, async (ws) => {
     ws.wsView('/v', {
       name: 'v',
       messageSchema: Type.Union([
@@ -56,7 +56,7 @@ t.test('dispatches by every sort of tag that the form knows', async (t) => {
       }
     })
   })
-  const client = await rawClient(port, '/ws/v', { t })
+  const client = await wsConnect(app, '/ws/v')
   t.strictSame(await ask(client, { type: 'x', n: '1' }), ['x', { type: 'x', n: 1 }])
   t.strictSame(await ask(client, { type: 'y', n: 2 }), ['y', { type: 'y', n: 2 }])
   t.strictSame(await ask(client, { type: 'z' }), 'z')
@@ -65,7 +65,7 @@ t.test('dispatches by every sort of tag that the form knows', async (t) => {
 })
 
 t.test('a message without its tag is answered where a schema lets it pass', async (t) => {
-  const { port } = await startViews(t, async (ws) => {
+  const { app } = await startViews(t, async (ws) => {
     ws.wsView('/v', {
       name: 'v',
       form: 'strict',
@@ -74,7 +74,7 @@ t.test('a message without its tag is answered where a schema lets it pass', asyn
       onMessage: { a: () => 'A', b: () => 'B' }
     })
   })
-  const client = await rawClient(port, '/ws/v', { t })
+  const client = await wsConnect(app, '/ws/v')
   t.match(await ask(client, { ref: 1 }), { type: 'error', ref: 1, errors: { op: [{ code: 'required' }] } })
   t.strictSame(await ask(client, { op: 'b' }), 'B')
 })

@@ -10,64 +10,65 @@ import { build as withMsgpack } from '../example/with-msgpack/app.ts'
 import { build as withRateLimit } from '../example/with-rate-limit/app.ts'
 import { build as withSecureSession } from '../example/with-secure-session/app.ts'
 import { build as withUnderPressure } from '../example/with-under-pressure/app.ts'
+import { wsConnect } from '../lib/testing/index.ts'
 import { childEnv } from './fixtures/child-env.ts'
 import { rawClient } from './fixtures/rfc6455.ts'
 import { listen } from './fixtures/server.ts'
-import { refusal } from './fixtures/waiting.ts'
 
 // The examples in example/with-*: other plugins beside the views.
 
 t.test('@fastify/autoload: files are plugins with views, folders are prefixes', async (t) => {
   const app = await withAutoload()
   t.teardown(() => app.close())
-  const port = await listen(app)
-  const echo = await rawClient(port, app.wsUrl('echo'), { t })
+  const echo = await wsConnect(app, 'echo')
   echo.send('hi')
-  t.equal((await echo.next()).data, 'hi')
+  t.equal(await echo.next(), 'hi')
   t.equal(app.wsUrl('room', { id: '7' }), '/ws/rooms/7')
-  const room = await rawClient(port, '/ws/rooms/7', { t })
+  const room = await wsConnect(app, '/ws/rooms/7')
   room.send('hi')
-  t.equal((await room.next()).data, '7: hi')
+  t.equal(await room.next(), '7: hi')
 })
 
 t.test('@fastify/jwt: a header, a cookie or a subprotocol carries the token, which is never sent back', async (t) => {
   const app = await withJwt({ secret: 'a secret of the test', sessionCheckMs: 100 })
   t.teardown(() => app.close())
-  const port = await listen(app)
   const token = app.jwt.sign({ sub: 'ada' })
-  for (const [headers, protocol] of [
-    [{ authorization: `Bearer ${token}` }, undefined],
-    [{ cookie: `token=${token}` }, undefined],
-    [{ 'sec-websocket-protocol': `app.v1, bearer.${token}` }, 'app.v1'],
-    [{ 'sec-websocket-protocol': `bearer.${token}` }, undefined]
+  for (const [options, protocol] of [
+    [{ headers: { authorization: `Bearer ${token}` } }, undefined],
+    [{ cookies: { token } }, undefined],
+    [{ protocols: ['app.v1', `bearer.${token}`] }, 'app.v1']
   ] as const) {
-    const client = await rawClient(port, '/ws/me', { t, headers })
+    const client = await wsConnect(app, 'me', options)
     t.equal(client.response.headers['sec-websocket-protocol'], protocol)
     t.notMatch(JSON.stringify(client.response), token)
-    client.send('{}')
-    t.equal((await client.next()).data, '{"sub":"ada"}')
+    client.send({})
+    t.strictSame(await client.next(), { sub: 'ada' })
   }
-  t.equal((await refusal(rawClient(port, '/ws/me', { t }))).statusCode, 401)
-  t.equal((await refusal(rawClient(port, '/ws/me', { t, headers: { authorization: `Bearer ${token}x` } }))).statusCode, 401)
+  // a client that offers nothing but the token gets no subprotocol; `ws` would not put up with that
+  const port = await listen(app)
+  const bare = await rawClient(port, '/ws/me', { t, headers: { 'sec-websocket-protocol': `bearer.${token}` } })
+  t.notMatch(JSON.stringify(bare.response), token)
+  t.equal(bare.response.headers['sec-websocket-protocol'], undefined)
+  await t.rejects(wsConnect(app, '/ws/me'), { code: 'WSV_ERR_TEST_HANDSHAKE_REFUSED', statusCode: 401 })
+  await t.rejects(wsConnect(app, '/ws/me', { headers: { authorization: `Bearer ${token}x` } }), { code: 'WSV_ERR_TEST_HANDSHAKE_REFUSED', statusCode: 401 })
 
-  const short = await rawClient(port, '/ws/me', { t, headers: { authorization: `Bearer ${app.jwt.sign({ sub: 'ada' }, { expiresIn: '1s' })}` } })
+  const short = await wsConnect(app, '/ws/me', { headers: { authorization: `Bearer ${app.jwt.sign({ sub: 'ada' }, { expiresIn: '1s' })}` } })
   t.match(await short.closed, { code: 4401 }, 'closed when it has expired')
 })
 
 t.test('@fastify/secure-session: the session of the handshake, its cookie on the 101, and a logout that closes', async (t) => {
   const app = await withSecureSession(randomBytes(32))
   t.teardown(() => app.close())
-  const port = await listen(app)
-  t.equal((await refusal(rawClient(port, '/ws/me', { t }))).statusCode, 401)
+  await t.rejects(wsConnect(app, '/ws/me'), { code: 'WSV_ERR_TEST_HANDSHAKE_REFUSED', statusCode: 401 })
   const cookieOf = (header: unknown): string => String(header).split(';')[0]!
   let cookie = cookieOf((await app.inject({ method: 'POST', url: '/login?user=ada' })).headers['set-cookie'])
   for (const visits of [1, 2]) {
-    const client = await rawClient(port, '/ws/me', { t, headers: { cookie } })
+    const client = await wsConnect(app, '/ws/me', { headers: { cookie } })
     cookie = cookieOf(client.response.headers['set-cookie'])
-    client.send('{}')
-    t.strictSame(JSON.parse((await client.next()).data as string), { user: 'ada', visits })
+    client.send({})
+    t.strictSame(await client.next(), { user: 'ada', visits })
   }
-  const client = await rawClient(port, '/ws/me', { t, headers: { cookie } })
+  const client = await wsConnect(app, '/ws/me', { headers: { cookie } })
   await app.inject({ method: 'POST', url: '/logout', headers: { cookie } })
   t.match(await client.closed, { code: 4401 })
 })
@@ -75,43 +76,40 @@ t.test('@fastify/secure-session: the session of the handshake, its cookie on the
 t.test('@fastify/rate-limit: too many handshakes get 429, too many messages an error', async (t) => {
   const app = await withRateLimit()
   t.teardown(() => app.close())
-  const port = await listen(app)
-  const first = await rawClient(port, '/ws/echo', { t })
+  const first = await wsConnect(app, '/ws/echo')
   t.equal(first.response.headers['x-ratelimit-remaining'], '1')
-  await rawClient(port, '/ws/echo', { t })
-  t.match(await refusal(rawClient(port, '/ws/echo', { t })), { statusCode: 429, headers: { 'retry-after': String } })
+  await wsConnect(app, '/ws/echo')
+  await t.rejects(wsConnect(app, '/ws/echo'), { code: 'WSV_ERR_TEST_HANDSHAKE_REFUSED', statusCode: 429, headers: { 'retry-after': String } })
   for (let i = 0; i < 3; i++) {
     first.send('hi')
-    t.equal((await first.next()).data, 'hi')
+    t.equal(await first.next(), 'hi')
   }
   first.send('hi')
-  t.match(JSON.parse((await first.next()).data as string), { errors: { __all__: [{ code: 'rate_limited' }] } })
+  await first.expectErrors({ __all__: ['rate_limited'] })
 })
 
 t.test('@fastify/under-pressure: no more handshakes, and open sockets stay', async (t) => {
   let isHealthy = true
   const app = await withUnderPressure(async () => isHealthy, 10)
   t.teardown(() => app.close())
-  const port = await listen(app)
-  const open = await rawClient(port, '/ws/echo', { t })
+  const open = await wsConnect(app, '/ws/echo')
   isHealthy = false
   while (!app.isUnderPressure()) await new Promise((resolve) => setImmediate(resolve))
-  t.match(await refusal(rawClient(port, '/ws/echo', { t })), { statusCode: 503, headers: { 'retry-after': '50' } })
+  await t.rejects(wsConnect(app, '/ws/echo'), { code: 'WSV_ERR_TEST_HANDSHAKE_REFUSED', statusCode: 503, headers: { 'retry-after': '50' } })
   open.send('hi')
-  t.equal((await open.next()).data, 'hi')
+  t.equal(await open.next(), 'hi')
 })
 
 t.test('@fastify/helmet: pages have its headers, with the host of the sockets; a 101 has none', async (t) => {
   const app = await withHelmet('wss://ws.example.com/base')
   t.teardown(() => app.close())
-  const port = await listen(app)
   const page = await app.inject('/')
   t.match(page.headers['content-security-policy'], /connect-src 'self' wss:\/\/ws\.example\.com$/)
   t.match(page.body, 'wss://ws.example.com/base/ws/echo')
-  const client = await rawClient(port, '/ws/echo', { t })
+  const client = await wsConnect(app, '/ws/echo')
   t.notOk(Object.keys(client.response.headers).some((name) => /^(content-security-policy|x-|cross-origin|strict-transport)/.test(name)))
   client.send('hi')
-  t.equal((await client.next()).data, 'hi')
+  t.equal(await client.next(), 'hi')
 })
 
 t.test('fastify-cli: `fastify start` serves the views of a plugin', async (t) => {
@@ -138,13 +136,12 @@ t.test('fastify-cli: `fastify start` serves the views of a plugin', async (t) =>
 t.test('@msgpack/msgpack: a codec, whose messages are checked like any other', async (t) => {
   const app = await withMsgpack()
   t.teardown(() => app.close())
-  const port = await listen(app)
-  const client = await rawClient(port, '/ws/mirror', { t })
+  const client = await wsConnect(app, '/ws/mirror')
   const ask = async (data: Uint8Array | string): Promise<unknown> => {
-    client.send(typeof data === 'string' ? data : Buffer.from(data))
-    const reply = await client.next()
-    t.ok(reply.isBinary)
-    return decode(reply.data as Buffer)
+    client.send(data)
+    const reply = await client.next<Buffer>()
+    t.ok(Buffer.isBuffer(reply))
+    return decode(reply)
   }
   t.strictSame(await ask(encode({ x: 1, y: 2.5, label: ' a ' })), { x: 2.5, y: 1, label: 'a' })
   t.match(await ask(encode({ x: 'one', y: 2 })), { type: 'error', errors: { x: [{ code: 'invalid' }] } })
