@@ -1,6 +1,6 @@
 import neostandard from 'neostandard'
 
 export default [
-  ...neostandard({ ts: true, ignores: ['dist/**', 'docs/api/**', '.tap/**'] }),
+  ...neostandard({ ts: true, ignores: ['dist/**', '.documents/**', 'docs/api/**', '.tap/**'] }),
   { rules: { '@typescript-eslint/no-redeclare': 'off' } }
 ]

@@ -21,7 +21,7 @@ const { closeCodes, errors } = exported
 
 t.test('every TypeScript block compiles against the built package', async (t) => {
   t.ok(blocks.length >= 3)
-  const files = writeCodeBlocks(blocks, 'dist/.documents')
+  const files = writeCodeBlocks(blocks, '.documents/compiled')
   const { config } = ts.readConfigFile('tsconfig.json', (path) => readFileSync(path, 'utf8')) as { config: { compilerOptions: object } }
   const { options } = ts.convertCompilerOptionsFromJson({ ...config.compilerOptions, noEmit: true }, '.')
   const program = ts.createProgram(files, options)
@@ -35,7 +35,7 @@ t.test('every TypeScript block compiles against the built package', async (t) =>
 
 t.test('the quick start does what the README says', async (t) => {
   process.env.PORT = '0'
-  const [file] = writeCodeBlocks(blocks.filter(({ name }) => name === 'quick-start'), 'dist/.quick-start')
+  const [file] = writeCodeBlocks(blocks.filter(({ name }) => name === 'quick-start'), '.documents/quick-start')
   const { app } = await import(pathToFileURL(file!).href) as { app: FastifyInstance }
   t.teardown(() => app.close())
   const { port } = app.server.address() as AddressInfo
@@ -74,7 +74,7 @@ t.test('the name of an error is its code', async (t) => {
 
 t.test('the programs of docs/testing.md do what they say', async (t) => {
   const programs = blocks.filter(({ where }) => where.startsWith('docs/testing.md'))
-  for (const [i, file] of writeCodeBlocks(programs, 'dist/.testing').entries()) {
+  for (const [i, file] of writeCodeBlocks(programs, '.documents/testing').entries()) {
     t.doesNotThrow(() => execFileSync(process.execPath, ['--import', 'tsx', file], { env: childEnv(), stdio: 'pipe' }), programs[i]!.where)
   }
 })
