@@ -7,6 +7,7 @@ import type { FastifyError } from '@fastify/error'
 import { WSV_ERR_CLOSING, WSV_ERR_NOT_A_VIEW, WSV_ERR_TOO_MANY_CONNECTIONS, WSV_ERR_TOO_MANY_CONNECTIONS_PER_ADDRESS } from './errors.ts'
 import { Addresses } from './addresses.ts'
 import { clientAddressOf, type ClientAddressOf } from './client-address.ts'
+import { clockMs } from './clock.ts'
 import { contextsOf, rootOf } from './contexts.ts'
 import { learnMarks, type UpgradeListener, type UpgradeMarks } from './fastify-websocket.ts'
 import { Handshake, type HandshakeOwner } from './handshake.ts'
@@ -106,7 +107,7 @@ export class Door implements HandshakeOwner {
   close (): void {
     this.isClosing = true
     const { closeTimeoutMs } = this.#limits
-    const deadline = performance.now() + closeTimeoutMs
+    const deadline = clockMs() + closeTimeoutMs
     for (const handshake of this.pending) {
       this.#watch.add(handshake, closeTimeoutMs)
       handshake.close(new WSV_ERR_CLOSING(), deadline)
@@ -177,7 +178,7 @@ export class Door implements HandshakeOwner {
       return
     }
     const timeoutMs = this.#timeoutMs
-    const handshake = new Handshake(this, request, tcp, head, performance.now() + timeoutMs)
+    const handshake = new Handshake(this, request, tcp, head, clockMs() + timeoutMs)
     this.pending.add(handshake)
     this.#watch.add(handshake, timeoutMs)
     handshake.begin()
@@ -195,7 +196,7 @@ export class Door implements HandshakeOwner {
 
   #offer (request: IncomingMessage, tcp: Duplex, head: Buffer): void {
     const timeoutMs = this.#timeoutMs
-    const offered = new OfferedUpgrade(tcp, performance.now() + timeoutMs)
+    const offered = new OfferedUpgrade(tcp, clockMs() + timeoutMs)
     this.#offered.add(offered)
     tcp.once('close', () => { this.#offered.delete(offered) })
     this.#watch.add(offered, timeoutMs)

@@ -126,6 +126,8 @@ export class Handshake implements Watched {
 
   /** Take the response off the TCP socket: what is written from here on is the WebSocket's. */
   detach (): void {
+    // a third listener, which `ws` is about to add, would make Node's list of them many times as long
+    this.tcp.off('end', this.#onTcpEnd)
     this.response?.detachSocket(this.tcp as Parameters<ServerResponse['detachSocket']>[0])
   }
 
@@ -141,6 +143,8 @@ export class Handshake implements Watched {
   /** The WebSocket is open: the response is done, with status 101. */
   complete (): void {
     this.handOver()
+    // `ws` has one of its own
+    this.tcp.off('error', destroyThis)
     // the stream of `injectWS` does not close by itself when both sides have ended
     const { response, tcp } = this
     if (!(tcp instanceof TcpSocket)) finished(tcp, () => { tcp.destroy() })

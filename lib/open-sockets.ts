@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import type { Socket } from './socket.ts'
+import type { Watched } from './watch.ts'
 
 /** Which sockets; all members given must match. Users and sessions go by their digest: other processes need not know them. */
 export interface SocketFilter {
@@ -15,10 +16,10 @@ export function digest (text: string): string {
 }
 
 /** The sockets of this process. Those of a user or a session are found without asking all of them. */
-export class OpenSockets implements Iterable<Socket> {
+export class OpenSockets implements Iterable<Socket>, Watched {
   readonly #sockets = new Set<Socket>()
-  readonly #byUser = new Map<string, Set<Socket>>()
-  readonly #bySession = new Map<string, Set<Socket>>()
+  readonly #byUser: Table = new Map()
+  readonly #bySession: Table = new Map()
 
   get size (): number {
     return this.#sockets.size
@@ -40,25 +41,38 @@ export class OpenSockets implements Iterable<Socket> {
     if (socket.sessionId !== undefined) leave(this.#bySession, digest(socket.sessionId), socket)
   }
 
+  tick (now: number): boolean {
+    for (const socket of this.#sockets) socket.tick(now)
+    return this.#sockets.size > 0
+  }
+
   /** @returns a list of its own: closing one changes what is here */
   matching ({ id, view, user, sessionId }: SocketFilter): Socket[] {
-    const ofUser = user === undefined ? undefined : this.#byUser.get(user) ?? []
-    const ofSession = sessionId === undefined ? undefined : this.#bySession.get(sessionId) ?? new Set()
+    const ofUser = user === undefined ? undefined : listed(this.#byUser.get(user))
+    const ofSession = sessionId === undefined ? undefined : listed(this.#bySession.get(sessionId))
     return [...ofUser ?? ofSession ?? this.#sockets].filter((socket) =>
       (id === undefined || socket.id === id) &&
       (view === undefined || socket.view === view) &&
-      (ofSession === undefined || ofSession.has(socket)))
+      (ofUser === undefined || ofSession === undefined || ofSession.has(socket)))
   }
 }
 
-function enter (table: Map<string, Set<Socket>>, key: string, socket: Socket): void {
-  const sockets = table.get(key)
-  if (sockets === undefined) table.set(key, new Set([socket]))
-  else sockets.add(socket)
+/** Most users and sessions have one socket: that one needs no set. */
+type Table = Map<string, Socket | Set<Socket>>
+
+function enter (table: Table, key: string, socket: Socket): void {
+  const known = table.get(key)
+  if (known === undefined) table.set(key, socket)
+  else if (known instanceof Set) known.add(socket)
+  else table.set(key, new Set([known, socket]))
 }
 
-function leave (table: Map<string, Set<Socket>>, key: string, socket: Socket): void {
-  const sockets = table.get(key)!
-  sockets.delete(socket)
-  if (sockets.size === 0) table.delete(key)
+function leave (table: Table, key: string, socket: Socket): void {
+  const known = table.get(key)
+  if (known instanceof Set) known.delete(socket)
+  if (known === socket || (known instanceof Set && known.size === 0)) table.delete(key)
+}
+
+function listed (known: Socket | Set<Socket> | undefined): Set<Socket> {
+  return known instanceof Set ? known : new Set(known === undefined ? [] : [known])
 }

@@ -1,3 +1,5 @@
+import { clockMs } from './clock.ts'
+
 /** Counts within a window of time: the first count after a window opens the next one. */
 export class Rate {
   readonly #perMs: number
@@ -11,7 +13,7 @@ export class Rate {
 
   /** @returns how many there are in this window, with this one */
   add (): number {
-    const now = performance.now()
+    const now = clockMs()
     if (now - this.#since >= this.#perMs) {
       this.#since = now
       this.#count = 0
@@ -21,6 +23,6 @@ export class Rate {
 
   /** milliseconds until the window ends, at least one */
   get endsInMs (): number {
-    return Math.max(1, Math.ceil(this.#since + this.#perMs - performance.now()))
+    return Math.max(1, Math.ceil(this.#since + this.#perMs - clockMs()))
   }
 }

@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify'
+import { clockMs } from './clock.ts'
 import { closeCodes } from './close-codes.ts'
 import { hasStoredSession, readSession, storeOf, withSession, type SessionStore, type StoredSession } from './session.ts'
 import type { Watch, Watched } from './watch.ts'
@@ -20,8 +21,10 @@ export interface SessionWatchOptions {
   checkSession: ((request: FastifyRequest) => boolean | Promise<boolean>) | undefined
 }
 
-/** What is known of a socket. Times are those of the watch, in milliseconds. */
-interface Standing {
+/** What is known of a socket: `add` gives it, `delete` takes it. Times are those of the watch, in milliseconds. */
+export interface Standing {
+  readonly socket: Credentialed
+  readonly entry: Entry
   /** the last time that it was known to be allowed */
   goodAt: number
   /** asked, and not answered yet */
@@ -34,7 +37,7 @@ interface Standing {
 interface Entry {
   readonly id: string | undefined
   readonly store: SessionStore | undefined
-  readonly sockets: Map<Credentialed, Standing>
+  readonly standings: Set<Standing>
   dueAt: number
   /** the store was asked, and has not answered yet */
   isReading: boolean
@@ -51,7 +54,6 @@ export class SessionWatch implements Watched {
   readonly #log: { warn (fields: object, message: string): void }
   readonly #byId = new Map<string, Entry>()
   readonly #entries = new Set<Entry>()
-  readonly #entryOf = new WeakMap<Credentialed, Entry>()
   #unanswered = 0
 
   constructor (watch: Watch, options: SessionWatchOptions, log: { warn (fields: object, message: string): void }) {
@@ -63,32 +65,34 @@ export class SessionWatch implements Watched {
   /**
    * From now on ask for this socket: the store, when its session was stored as the handshake ended, and `checkSession`.
    * A visitor with neither a stored session nor a user is left alone where there is a session plugin.
+   *
+   * @returns `undefined`: there is nothing to ask for
    */
-  add (socket: Credentialed): void {
+  add (socket: Credentialed): Standing | undefined {
     const { checkSession, sessionCheckMs } = this.#options
     const { request } = socket
     const id = hasStoredSession(request) ? socket.sessionId : undefined
     if (id === undefined) {
       const isVisitor = storeOf(request) !== undefined && socket.user === undefined
-      if (checkSession === undefined || isVisitor) return
+      if (checkSession === undefined || isVisitor) return undefined
     }
-    const now = performance.now()
+    const now = clockMs()
     let entry = id === undefined ? undefined : this.#byId.get(id)
     if (entry === undefined) {
-      entry = { id, store: storeOf(request), sockets: new Map(), dueAt: now + Math.random() * sessionCheckMs, isReading: false }
+      entry = { id, store: storeOf(request), standings: new Set(), dueAt: now + Math.random() * sessionCheckMs, isReading: false }
       if (id !== undefined) this.#byId.set(id, entry)
       this.#entries.add(entry)
       this.#watch.add(this, sessionCheckMs)
     }
-    entry.sockets.set(socket, { goodAt: now, askedAt: undefined, isDoubtful: false })
-    this.#entryOf.set(socket, entry)
+    const standing = { socket, entry, goodAt: now, askedAt: undefined, isDoubtful: false }
+    entry.standings.add(standing)
+    return standing
   }
 
-  delete (socket: Credentialed): void {
-    const entry = this.#entryOf.get(socket)
-    if (entry === undefined) return
-    entry.sockets.delete(socket)
-    if (entry.sockets.size > 0) return
+  delete (standing: Standing): void {
+    const { entry } = standing
+    entry.standings.delete(standing)
+    if (entry.standings.size > 0) return
     this.#entries.delete(entry)
     if (entry.id !== undefined) this.#byId.delete(entry.id)
   }
@@ -99,8 +103,8 @@ export class SessionWatch implements Watched {
         entry.dueAt = now + this.#options.sessionCheckMs
         this.#ask(entry, now)
       }
-      for (const [socket, standing] of entry.sockets) {
-        if (standing.isDoubtful) judge(socket, standing, now)
+      for (const standing of entry.standings) {
+        if (standing.isDoubtful) judge(standing, now)
       }
     }
     return this.#entries.size > 0
@@ -108,41 +112,41 @@ export class SessionWatch implements Watched {
 
   #ask (entry: Entry, now: number): void {
     if (entry.isReading) {
-      for (const standing of entry.sockets.values()) standing.isDoubtful = true
+      for (const standing of entry.standings) standing.isDoubtful = true
       this.#report(undefined)
     } else if (entry.id === undefined || entry.store === undefined) {
-      for (const [socket, standing] of entry.sockets) this.#askFor(socket, standing, undefined, now)
+      for (const standing of entry.standings) this.#askFor(standing, undefined, now)
     } else {
       entry.isReading = true
       readSession(entry.store, entry.id).then((session) => {
         entry.isReading = false
-        for (const [socket, standing] of entry.sockets) {
-          if (session === undefined) over(socket)
-          else this.#askFor(socket, standing, session, now)
+        for (const standing of entry.standings) {
+          if (session === undefined) over(standing)
+          else this.#askFor(standing, session, now)
         }
       }, (error: unknown) => {
         entry.isReading = false
-        for (const [socket, standing] of entry.sockets) doubt(socket, standing)
+        for (const standing of entry.standings) doubt(standing)
         this.#report(error)
       })
     }
   }
 
-  #askFor (socket: Credentialed, standing: Standing, session: StoredSession | undefined, now: number): void {
+  #askFor (standing: Standing, session: StoredSession | undefined, now: number): void {
     if (standing.askedAt !== undefined) {
       standing.isDoubtful = true
       this.#report(undefined)
       return
     }
     standing.askedAt = now
-    this.#isAllowed(socket, session).then((isAllowed) => {
+    this.#isAllowed(standing.socket, session).then((isAllowed) => {
       standing.askedAt = undefined
       standing.isDoubtful = false
       standing.goodAt = now
-      if (!isAllowed) over(socket)
+      if (!isAllowed) over(standing)
     }, (error: unknown) => {
       standing.askedAt = undefined
-      doubt(socket, standing)
+      doubt(standing)
       this.#report(error)
     })
   }
@@ -163,15 +167,15 @@ export class SessionWatch implements Watched {
   }
 }
 
-function over (socket: Credentialed): void {
+function over ({ socket }: Standing): void {
   socket.close(closeCodes.CREDENTIALS_OVER, 'session_over')
 }
 
-function doubt (socket: Credentialed, standing: Standing): void {
+function doubt (standing: Standing): void {
   standing.isDoubtful = true
-  judge(socket, standing, performance.now())
+  judge(standing, clockMs())
 }
 
-function judge (socket: Credentialed, { goodAt }: Standing, now: number): void {
+function judge ({ socket, goodAt }: Standing, now: number): void {
   if (now - goodAt > socket.sessionGraceMs) socket.close(closeCodes.SERVICE_RESTART, 'session_unknown')
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
-import type { RawData, WebSocket } from 'ws'
 import { checkClose } from './check-close.ts'
+import { clockMs } from './clock.ts'
 import { closeCodes } from './close-codes.ts'
 import { WSV_ERR_TOO_MANY_SUBSCRIPTIONS } from './errors.ts'
 import type { FanOut, Subscriber } from './fan-out/fan-out.ts'
@@ -14,14 +14,14 @@ import type { ServerOptions } from './options.ts'
 import type { Payload } from './payload.ts'
 import { Rate } from './rate.ts'
 import { sessionIdOf, SocketSession, withSession, type SessionOwner, type StoredSession } from './session.ts'
-import type { Credentialed, SessionWatch } from './session-watch.ts'
+import type { Credentialed, SessionWatch, Standing } from './session-watch.ts'
 import { kReader, kSocket } from './symbols.ts'
 import { TextReader, type TextReaderOwner } from './text-reader.ts'
 import type { Channel, CloseInfo, WsSocket, WsSockets } from './types.ts'
 import { userOf } from './user-of.ts'
 import type { View } from './view.ts'
 import type { ViewWebSocket } from './view-websocket.ts'
-import type { Watch, Watched } from './watch.ts'
+import type { Watch } from './watch.ts'
 import type { Upgraded } from './ws-servers.ts'
 
 /** What the sockets of one server share. */
@@ -42,8 +42,9 @@ let idCount = 0
 /**
  * What a view holds. It asks its inbox and its outbox, and knows one thing itself: how a socket ends.
  */
-export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, TextReaderOwner, SessionOwner, Credentialed, Watched {
-  readonly id = `${idPrefix}-${(++idCount).toString(36)}`
+export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, TextReaderOwner, SessionOwner, Credentialed {
+  /** joined: a template would leave two strings and a rope between them */
+  readonly id = [idPrefix, (++idCount).toString(36)].join('-')
   readonly request: FastifyRequest
   readonly raw: ViewWebSocket
   /** what `userOf` said */
@@ -75,6 +76,8 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
   #taken = 0
   #closeWhenIdle: CloseInfo | undefined
   readonly #liveness: Liveness
+  /** whether its session is still good; `undefined` where there is none to ask for */
+  #standing: Standing | undefined
   #formContext: FormContext | undefined
   /** once a handler has asked for it; null: there is nothing to save */
   #session: SocketSession | null | undefined
@@ -95,13 +98,8 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
     this.inbox = new Inbox(this, view.options)
     this.#outbox = new Outbox(tcp, this, outboxOptions)
     this.#liveness = new Liveness(view.options, home.watch.now)
-    this.#openedAt = performance.now()
+    this.#openedAt = clockMs()
     raw[kSocket] = this
-    raw.on('message', onMessage)
-    raw.on('close', onClose)
-    raw.on('error', onError)
-    raw.on('ping', onPing)
-    raw.on('pong', onPong)
     if (isPlain && view.options.frames !== 'binary') raw[kReader] = TextReader.attach(this, tcp, view.options.maxPayload)
   }
 
@@ -234,9 +232,9 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
     this.#isOpened = true
     this.#home.sockets.add(this)
     this.request.log.info({ ws: { id: this.id, view: this.view } }, 'WebSocket opened')
-    this.#home.sessionWatch.add(this)
+    this.#standing = this.#home.sessionWatch.add(this)
     const { heartbeat, maxPauseMs } = this.#view.options
-    this.#home.watch.add(this, Math.min(heartbeat.intervalMs, heartbeat.timeoutMs, maxPauseMs))
+    this.#home.watch.add(this.#home.sockets, Math.min(heartbeat.intervalMs, heartbeat.timeoutMs, maxPauseMs))
     this.#tasks++
     const { onOpen, handler, takesMessages } = this.#view.options
     const { instance } = this.#view
@@ -289,13 +287,18 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
     if (this.#view.options.rateLimit === false || this.#isWithinRate(data, isBinary)) this.inbox.receive(data, isBinary)
   }
 
+  pinged (): void {
+    this.seen()
+    this.countArrived()
+  }
+
   handle (data: Buffer | string, isBinary: boolean): void | Promise<void> {
     return this.#view.handle(this, data, isBinary)
   }
 
   pause (): void {
     this.raw.pause()
-    this.#liveness.pause(performance.now(), this.inbox.handled)
+    this.#liveness.pause(clockMs(), this.inbox.handled)
   }
 
   resume (): void {
@@ -396,15 +399,14 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
 
   // ---------- deadlines
 
-  tick (now: number): boolean {
-    if (this.#isGone) return false
+  /** @param now - of the watch */
+  tick (now: number): void {
     // at shutdown we do not read, and the deadline is another one
-    if (this.#info !== undefined || this.#closeWhenIdle !== undefined) return true
+    if (this.#info !== undefined || this.#closeWhenIdle !== undefined) return
     const verdict = this.#liveness.judge(now, this.inbox.handled, this.#bytesRead)
     if (verdict === 'ping') this.raw.ping()
     else if (verdict === 'dead') this.terminate()
     else if (verdict === 'overloaded') this.close(closeCodes.TRY_AGAIN_LATER, 'overloaded')
-    return true
   }
 
   /** Something came from the client. */
@@ -453,11 +455,18 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
     }
     this.raw[kReader]?.detach()
     this.#outbox.discard()
-    this.#home.watch.delete(this)
-    this.#home.sessionWatch.delete(this)
+    if (this.#standing !== undefined) this.#home.sessionWatch.delete(this.#standing)
+    this.#standing = undefined
     if (this.#address !== undefined) this.#home.door.releaseAddress(this.#address)
     this.#address = undefined
     this.#finishIfDone()
+  }
+
+  /** `ws` closes by itself when the client broke the protocol (`Z_`: its compression); then nothing that waits is handled. */
+  failed (error: Error & { code?: string }): void {
+    this.raw[kReader]?.stop()
+    if (/^(?:WS_ERR|Z)_/.test(error.code ?? '')) this.refuse()
+    this.request.log.info({ err: error, ws: { id: this.id, view: this.view } }, 'WebSocket error')
   }
 
   /** Wait no longer for handlers: `onClose` runs now. */
@@ -497,7 +506,9 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
 
   #settle (info: CloseInfo): void {
     this.#isSettled = true
-    this.#home.sockets.delete(this)
+    const { sockets, watch } = this.#home
+    sockets.delete(this)
+    if (sockets.size === 0) watch.delete(sockets)
     this.request.log.info({
       ws: {
         id: this.id,
@@ -507,44 +518,11 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
         received: this.inbox.handled,
         droppedIn: this.inbox.dropped,
         droppedOut: this.#outbox.dropped,
-        durationMs: Math.round(performance.now() - this.#openedAt)
+        durationMs: clockMs() - this.#openedAt
       }
     }, 'WebSocket closed')
     this.#resolveClosed?.(info)
   }
-}
-
-// One listener for all sockets: `this` is the object of `ws`.
-
-function socketOf (raw: WebSocket): Socket {
-  return (raw as ViewWebSocket)[kSocket]!
-}
-
-function onMessage (this: WebSocket, data: RawData, isBinary: boolean): void {
-  const socket = socketOf(this)
-  socket.receive(data as Buffer, isBinary)
-}
-
-function onPing (this: WebSocket): void {
-  const socket = socketOf(this)
-  socket.seen()
-  socket.countArrived()
-}
-
-function onPong (this: WebSocket): void {
-  socketOf(this).seen()
-}
-
-function onClose (this: WebSocket, code: number, reason: Buffer): void {
-  socketOf(this).gone(code, reason.toString())
-}
-
-/** `ws` closes by itself when the client broke the protocol (`Z_`: its compression); then nothing that waits is handled. */
-function onError (this: WebSocket, error: Error & { code?: string }): void {
-  const socket = socketOf(this)
-  socket.raw[kReader]?.stop()
-  if (/^(?:WS_ERR|Z)_/.test(error.code ?? '')) socket.refuse()
-  socket.request.log.info({ err: error, ws: { id: socket.id, view: socket.view } }, 'WebSocket error')
 }
 
 /** What is no channel is refused by the fan-out. */

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import type { Duplex } from 'node:stream'
+import { FrameFollower } from './frame-follower.ts'
 import { kReader } from './symbols.ts'
 
 /** A longer message that comes in pieces is put together by `ws`; bytes. */
@@ -34,15 +35,8 @@ export class TextReader {
   #isFeeding = false
   /** the first bytes of a text frame, whose rest has not come yet */
   #begun: Buffer | undefined
-  // where `ws` is in what was passed on
-  #isFragmented = false
-  #headerBytes = 0
-  #lengthEnd = 0
-  #headerEnd = 0
-  #first = 0
-  #length = 0
-  /** bytes of the frame's payload that are still to come */
-  #payload = 0
+  /** where `ws` is in what was passed on; `undefined`: between two messages, as it is nearly always */
+  #follower: FrameFollower | undefined
 
   /**
    * Take the place of the listener of `ws`, right after the upgrade.
@@ -115,7 +109,7 @@ export class TextReader {
   }
 
   get #isAtBoundary (): boolean {
-    return !this.#isFragmented && this.#headerBytes === 0 && this.#payload === 0
+    return this.#follower === undefined
   }
 
   /** @returns where the first frame begins that is not the common case */
@@ -153,47 +147,14 @@ export class TextReader {
   }
 
   #passOn (bytes: Buffer): void {
-    if (this.#owner.isOpen) this.#follow(bytes)
+    if (this.#owner.isOpen) {
+      const follower = this.#follower ?? new FrameFollower()
+      follower.read(bytes)
+      this.#follower = follower.isAtBoundary ? undefined : follower
+    }
     this.#isFeeding = true
     this.#onData.call(this.#tcp, bytes)
     this.#isFeeding = false
-  }
-
-  /** Where is `ws` after these bytes? */
-  #follow (bytes: Buffer): void {
-    let at = 0
-    while (at < bytes.length) {
-      if (this.#payload === 0) {
-        this.#readHeader(bytes[at++]!)
-      } else {
-        const step = Math.min(this.#payload, bytes.length - at)
-        this.#payload -= step
-        at += step
-      }
-    }
-  }
-
-  #readHeader (byte: number): void {
-    const i = this.#headerBytes++
-    if (i === 0) {
-      this.#first = byte
-      return
-    }
-    if (i === 1) {
-      const length = byte & 0x7f
-      const extended = length === 126 ? 2 : length === 127 ? 8 : 0
-      this.#lengthEnd = 2 + extended
-      this.#headerEnd = this.#lengthEnd + (byte >= 0x80 ? 4 : 0)
-      this.#length = extended === 0 ? length : 0
-    } else if (i < this.#lengthEnd) {
-      this.#length = this.#length * 256 + byte
-    }
-    if (this.#headerBytes < this.#headerEnd) return
-    const opcode = this.#first & 0x0f
-    // control frames may stand between the fragments of a message (RFC 6455 §5.4)
-    if (opcode < 8) this.#isFragmented = this.#first < 0x80
-    this.#payload = this.#length
-    this.#headerBytes = 0
   }
 }
 

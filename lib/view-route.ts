@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from
 import { WSV_ERR_CLOSING, WSV_ERR_HANDSHAKE_HEADER, WSV_ERR_UPGRADE_REQUIRED } from './errors.ts'
 import { checkOrigin } from './origin.ts'
 import type { ServerState } from './server-state.ts'
+import { shareHeaders } from './shared-headers.ts'
 import { isPromise, Socket } from './socket.ts'
 import type { DeclaredView } from './types.ts'
 import { kHandshake, kRouteKind, kView } from './symbols.ts'
@@ -131,6 +132,7 @@ function upgrade (view: View, state: ServerState, request: FastifyRequest, reply
     // the socket releases it
     handshake.address = undefined
     handshake.complete()
+    shareHeaders(request.raw, view.path)
     socket.open()
   })
 }

@@ -1,3 +1,5 @@
+import { clockMs } from './clock.ts'
+
 /** Something that has a deadline: asked on every tick, gone when it says so. */
 export interface Watched {
   /**
@@ -13,7 +15,7 @@ export interface Watched {
  */
 export class Watch {
   /** the clock of the last tick, or of the last time somebody asked: cheap enough for every message */
-  now = performance.now()
+  now = clockMs()
   #watched = new Set<Watched>()
   #timer: NodeJS.Timeout | undefined
   #everyMs = Infinity
@@ -29,7 +31,7 @@ export class Watch {
       this.#everyMs = Math.min(everyMs, this.#everyMs)
       clearInterval(this.#timer)
       this.#timer = setInterval(() => { this.#tick() }, this.#everyMs).unref()
-      this.now = performance.now()
+      this.now = clockMs()
     }
   }
 
@@ -43,7 +45,7 @@ export class Watch {
   }
 
   #tick (): void {
-    const now = performance.now()
+    const now = clockMs()
     // The process itself was away: what the clients have sent meanwhile is read before anybody is judged
     const isLate = now - this.now > 2 * this.#everyMs && !this.#wasLate
     this.now = now

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { Type } from '@sinclair/typebox'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { clockMs } from '../lib/clock.ts'
 import wsViews, { type WsViewsOptions } from '../lib/index.ts'
 import { SessionWatch, type Credentialed } from '../lib/session-watch.ts'
 import { Watch } from '../lib/watch.ts'
@@ -146,15 +147,15 @@ const silent = { warn () {} }
 t.test('the questions are spread over sessionCheckMs', async (t) => {
   const store = new SerialisingStore()
   const watch = new SessionWatch(new Watch(), { sessionCheckMs: 1000, checkSession: undefined }, silent)
-  const now = performance.now()
+  const now = clockMs()
   const all = Array.from({ length: 1000 }, (_, i) => new Somebody(`session ${i}`, store))
-  for (const socket of all) watch.add(socket)
+  const standings = all.map((socket) => watch.add(socket)!)
   for (const [after, least, most] of [[250, 150, 350], [500, 150, 350], [750, 150, 350], [1100, 150, 350], [1200, 0, 0]] as const) {
     const { gets } = store
     t.equal(watch.tick(now + after), true)
     t.ok(store.gets - gets >= least && store.gets - gets <= most, `${store.gets - gets} until ${after} ms`)
   }
-  for (const socket of all) watch.delete(socket)
+  for (const standing of standings) watch.delete(standing)
   t.equal(watch.tick(now + 9000), false, 'nobody is left')
   await store.calls.until(2000)
 })
@@ -164,8 +165,8 @@ t.test('the grace begins anew with every good answer', async (t) => {
   store.texts.set('a', '{}')
   const watch = new SessionWatch(new Watch(), { sessionCheckMs: 100, checkSession: undefined }, silent)
   const socket = new Somebody('a', store)
-  const begin = performance.now()
-  watch.add(socket)
+  const begin = clockMs()
+  const standing = watch.add(socket)!
   /** one tick, and the answer that it asked for */
   const tick = async (after: number): Promise<void> => {
     const answered = store.calls.entries.length + 2
@@ -183,7 +184,7 @@ t.test('the grace begins anew with every good answer', async (t) => {
   t.strictSame(socket.closed, [], 'away for longer than the grace, but not in one go')
   await tick(2001)
   t.equal(socket.closed[0], '1012')
-  watch.delete(socket)
+  watch.delete(standing)
 })
 
 t.test('a store that answers late is heard', async (t) => {
@@ -193,8 +194,8 @@ t.test('a store that answers late is heard', async (t) => {
   store.gate = gate.promise
   const watch = new SessionWatch(new Watch(), { sessionCheckMs: 100, checkSession: undefined }, silent)
   const socket = new Somebody('a', store)
-  const begin = performance.now()
-  watch.add(socket)
+  const begin = clockMs()
+  const standing = watch.add(socket)!
   for (const after of [101, 202, 303, 999]) watch.tick(begin + after)
   t.equal(store.gets, 1, 'no second question before the answer to the first')
   store.texts.clear()
@@ -202,5 +203,5 @@ t.test('a store that answers late is heard', async (t) => {
   await store.calls.until(2)
   await new Promise((resolve) => setImmediate(resolve))
   t.strictSame(socket.closed, ['4401'])
-  watch.delete(socket)
+  watch.delete(standing)
 })

@@ -78,7 +78,9 @@ async function play ({ chunks, turns, closeAt, pauseAt }: Scene, withReader: boo
     reading[kReader]?.detach()
   })
   if (withReader) {
-    reading[kSocket] = { closing () {}, get isOpen () { return !hasClosed } } as unknown as NonNullable<ViewWebSocket[typeof kSocket]>
+    const nothing = (): void => {}
+    const socket = { closing: nothing, receive: nothing, gone: nothing, pinged: nothing, seen: nothing, failed: nothing, get isOpen () { return !hasClosed } }
+    reading[kSocket] = socket as unknown as NonNullable<ViewWebSocket[typeof kSocket]>
     const owner = { receive, get isOpen () { return raw.readyState === WebSocket.OPEN } }
     reading[kReader] = TextReader.attach(owner, tcp, maxPayload)
     if (reading[kReader] === undefined) throw new Error('the reader did not take over')
