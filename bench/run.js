@@ -31,7 +31,7 @@ async function measure (name, kind) {
     const ports = processes.map(({ port }) => port)
     if (kind.idle !== undefined) return await measureIdle(processes[0], kind.idle)
     const work = await kind.start(ports)
-    await sleep(ms / 2) // warm
+    await sleep(kind.warmSeconds === undefined ? ms / 2 : kind.warmSeconds * 1000) // until the hot functions are compiled
     const before = await Promise.all(processes.map(({ ask }) => ask('cpu')))
     const doneBefore = work.done()
     await sleep(ms)

@@ -41,9 +41,9 @@ export function decorate (instance: FastifyInstance, state: ServerState): void {
   // @fastify/view makes a `locals` of its own on every request, unless there is such a decorator
   if (!instance.hasReplyDecorator('locals')) instance.decorateReply('locals', undefined as never)
   instance.addHook('onRequest', function putWsUrl (request, reply, done) {
-    const { locals } = reply as FastifyReply & { locals?: object }
+    const withLocals = reply as FastifyReply & { locals?: object }
     const wsUrl = request.wsUrl.bind(request)
-    ;(reply as FastifyReply & { locals?: object }).locals = { ...locals, wsUrl }
+    withLocals.locals = withLocals.locals === undefined ? { wsUrl } : { ...withLocals.locals, wsUrl }
     done()
   })
 }

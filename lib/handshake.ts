@@ -36,8 +36,12 @@ export class Handshake implements Watched {
   isAdmitted = false
   /** what `maxConnectionsPerAddress` has counted for it */
   address: string | undefined
+  /** what the view's handler hands to its onSend hook: who it is, and the socket's data */
+  accepted: { user: string | undefined, data: unknown } | undefined
   /** what the view adds to the 101 */
   headers: string[] = []
+  /** the line of the 101 that names them; `''`: none */
+  extensions = ''
   #owner: HandshakeOwner
   #deadline: number
 

@@ -1,6 +1,7 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { WSV_ERR_CLOSING, WSV_ERR_HANDSHAKE_HEADER, WSV_ERR_UPGRADE_REQUIRED } from './errors.ts'
+import type { Handshake } from './handshake.ts'
 import { checkOrigin } from './origin.ts'
 import type { ServerState } from './server-state.ts'
 import { shareHeaders } from './shared-headers.ts'
@@ -14,9 +15,7 @@ declare module 'fastify' {
   interface FastifyContextConfig { [kView]?: View }
 }
 
-/** What the view's handler hands to its onSend hook. */
-interface Accepted { user: string | undefined, data: unknown }
-const accepted = new WeakMap<FastifyRequest, Accepted>()
+type Accepted = NonNullable<Handshake['accepted']>
 
 /**
  * A view as a Fastify route: a GET that answers an upgrade with 101 after the whole lifecycle of Fastify.
@@ -60,13 +59,14 @@ export function viewRoute (view: View, info: DeclaredView, state: ServerState, r
       // printRoutes({ includeHooks: true }) shows it: the mark of a view
       named(`wsView ${view.name}`, (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: (error: Error | null, payload?: unknown) => void) => {
         // answered meanwhile, or there is nobody to answer: the server closes, the deadline has passed, the client has left
-        if (request.raw[kHandshake]?.isPending === false) {
+        const handshake = request.raw[kHandshake]
+        if (handshake?.isPending === false) {
           reply.hijack()
           return
         }
-        const facts = accepted.get(request)
+        const facts = handshake?.accepted
         if (facts === undefined || reply.statusCode !== 101) return done(null, payload)
-        accepted.delete(request)
+        handshake!.accepted = undefined
         upgrade(view, state, request, reply, facts, done)
       })
     ],
@@ -105,11 +105,12 @@ function factsOf (view: View, state: ServerState, request: FastifyRequest): Acce
 
 function accept (request: FastifyRequest, reply: FastifyReply, facts: Accepted): void {
   // a client that has left meanwhile, or a deadline that has passed
-  if (request.raw[kHandshake]?.isPending !== true) {
+  const handshake = request.raw[kHandshake]
+  if (handshake?.isPending !== true) {
     reply.hijack()
     return
   }
-  accepted.set(request, facts)
+  handshake.accepted = facts
   reply.code(101).send()
 }
 

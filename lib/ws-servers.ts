@@ -41,18 +41,9 @@ export class WsServers {
    * when `ws` cannot read the handshake (a malformed `Sec-WebSocket-Extensions`): that one is refused.
    */
   upgrade (handshake: Handshake, options: ViewOptions, opened: (upgraded: Upgraded) => void): void {
-    let extensions = ''
-    const server = this.#serverFor(options)
-    const onHeaders = (lines: string[]): void => {
-      extensions = lines.find((line) => line.startsWith('Sec-WebSocket-Extensions:')) ?? ''
-      lines.push(...handshake.headers)
-      handshake.detach()
-      // Latin-1, as Node writes headers (`injectWS` has a stream that knows the old name only); `ws` leaves it to the stream
-      handshake.tcp.setDefaultEncoding('binary')
-    }
-    server.once('headers', onHeaders)
-    server.handleUpgrade(handshake.request, handshake.tcp, handshake.head, (raw) => {
+    this.#serverFor(options).handleUpgrade(handshake.request, handshake.tcp, handshake.head, (raw) => {
       handshake.tcp.setDefaultEncoding('utf8')
+      const { extensions } = handshake
       const isPlain = extensions === '' && this.#options.allowSynchronousEvents !== false
       if (!isPlain) guardReceiver(raw)
       opened({
@@ -62,7 +53,6 @@ export class WsServers {
         isPlain
       })
     })
-    server.off('headers', onHeaders)
   }
 
   close (): void {
@@ -95,6 +85,7 @@ export class WsServers {
         WebSocket: ViewWebSocket
       } as WsServerOptions)
       server.on('wsClientError', refuse)
+      server.on('headers', complement)
       this.#servers.set(key, server)
     }
     return server
@@ -113,6 +104,16 @@ export class WsServers {
     }
     return outboxOptions
   }
+}
+
+/** The lines of the 101, before they are written. */
+function complement (lines: string[], request: IncomingMessage): void {
+  const handshake = request[kHandshake]!
+  handshake.extensions = lines.find((line) => line.startsWith('Sec-WebSocket-Extensions:')) ?? ''
+  lines.push(...handshake.headers)
+  handshake.detach()
+  // Latin-1, as Node writes headers (`injectWS` has a stream that knows the old name only); `ws` leaves it to the stream
+  handshake.tcp.setDefaultEncoding('binary')
 }
 
 /** What only `ws` reads of a handshake, it could not read. */
