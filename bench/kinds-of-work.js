@@ -91,6 +91,6 @@ export const kinds = {
   'redis-fan1k-1': { title: 'through Redis, two processes, 1,000 sockets, 1 outstanding', start: all(1000, 1), redis: true, processes: 2 },
   'redis-fan1k-16': { title: 'through Redis, two processes, 1,000 sockets, 16 outstanding', start: all(1000, 16), redis: true, processes: 2 },
   'redis-rooms': { title: 'through Redis, 100 rooms of 10 sockets, 256 messages in flight', start: fan((room) => `/room/${room}`, 100, 10, 256), redis: true, processes: 1 },
-  handshake: { title: 'handshake with cookie, session and one auth hook', start: handshakes, session: true, warmSeconds: 4 },
+  handshake: { title: 'handshake with cookie, session and one auth hook', start: handshakes, session: true, warmSeconds: 6 },
   idle: { title: 'bytes per idle socket, with cookie, session and one hook', idle: 10_000, session: true }
 }

@@ -8,9 +8,26 @@ function frame (text) {
   const header = length < 126 ? Buffer.from([0x81, 0x80 | length]) : Buffer.from([0x81, 0xfe, length >> 8, length & 255])
   return Buffer.concat([header, Buffer.alloc(4), Buffer.from(text)])
 }
-const one = frame(message)
 /** k messages as one segment */
-const segments = Array.from({ length: 257 }, (_, k) => Buffer.concat(Array(k).fill(one)))
+const segmentsOf = (text) => Array.from({ length: 257 }, (_, k) => Buffer.concat(Array(k).fill(frame(text))))
+
+/** How a message is sent, and what is said before it. */
+const protocols = {
+  json: { urlOf: (path) => path, segments: segmentsOf(message), hello: undefined, greetings: 0 },
+  // https://socket.io/docs/v4/engine-io-protocol/: the server opens, the client connects to a namespace, the server agrees
+  'socket.io': {
+    urlOf: (path) => `/socket.io/?EIO=4&transport=websocket&path=${encodeURIComponent(path)}`,
+    segments: segmentsOf(`42["say",${message}]`),
+    hello: frame('40'),
+    greetings: 2
+  }
+}
+let protocol = protocols.json
+
+/** From now on clients speak it. */
+export function speak (name) {
+  protocol = protocols[name]
+}
 
 /** Counts whole frames in a stream of unmasked ones. */
 class FrameCounter {
@@ -56,14 +73,31 @@ class FrameCounter {
  */
 export function open (port, path, onFrames = () => {}, headers = '') {
   return new Promise((resolve, reject) => {
+    const { urlOf, segments, hello } = protocol
+    let { greetings } = protocol
     const tcp = connect({ port, host: '127.0.0.1', noDelay: true })
+    const client = {
+      tcp,
+      send: (count) => {
+        for (let left = count; left > 0; left -= 256) tcp.write(segments[Math.min(256, left)])
+      }
+    }
+    const read = (chunk) => {
+      let count = counter.count(chunk)
+      if (greetings > 0) {
+        const taken = Math.min(greetings, count)
+        greetings -= taken
+        count -= taken
+        if (greetings === 0) resolve(client)
+      }
+      if (count > 0) onFrames(count)
+    }
     let head = Buffer.alloc(0)
     let counter
     tcp.once('error', reject)
     tcp.on('data', (chunk) => {
       if (counter !== undefined) {
-        const count = counter.count(chunk)
-        if (count > 0) onFrames(count)
+        read(chunk)
         return
       }
       head = Buffer.concat([head, chunk])
@@ -74,16 +108,12 @@ export function open (port, path, onFrames = () => {}, headers = '') {
         return
       }
       counter = new FrameCounter()
-      resolve({
-        tcp,
-        send: (count) => {
-          for (let left = count; left > 0; left -= 256) tcp.write(segments[Math.min(256, left)])
-        }
-      })
+      if (hello !== undefined) tcp.write(hello)
+      if (greetings === 0) resolve(client)
       const rest = head.subarray(end + 4)
-      if (rest.length > 0) onFrames(counter.count(rest))
+      if (rest.length > 0) read(rest)
     })
-    tcp.write(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+    tcp.write(`GET ${urlOf(path)} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
       `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n${headers}\r\n`)
   })
 }

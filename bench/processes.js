@@ -18,13 +18,14 @@ export async function startServer (name, env) {
   const child = fork(new URL(`servers/${name}.js`, import.meta.url), {
     env: { ...process.env, NODE_ENV: 'production', ...env }, execArgv: ['--expose-gc'], stdio: ['ignore', 'inherit', 'inherit', 'ipc']
   })
-  const port = await new Promise((resolve, reject) => {
-    child.once('message', ({ port }) => resolve(port))
+  const { port, protocol } = await new Promise((resolve, reject) => {
+    child.once('message', resolve)
     child.once('exit', () => reject(new Error(`${name} did not start`)))
   })
   if (pins) spawnSync('taskset', ['-acp', '0', String(child.pid)])
   return {
     port,
+    protocol,
     ask: (question) => new Promise((resolve) => {
       child.once('message', resolve)
       child.send(question)

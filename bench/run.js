@@ -6,7 +6,7 @@
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { kinds } from './kinds-of-work.js'
-import { logIn, openAll } from './load.js'
+import { logIn, openAll, speak } from './load.js'
 import { median, sleep, startRedis, startServer } from './processes.js'
 
 const { values: options } = parseArgs({
@@ -14,13 +14,16 @@ const { values: options } = parseArgs({
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '2' },
     kinds: { type: 'string', default: Object.keys(kinds).join() },
-    servers: { type: 'string', default: 'raw-ws,fastify-websocket,ws-views' },
+    servers: { type: 'string', default: 'raw-ws,fastify-websocket,socket-io,ws-views' },
     json: { type: 'string' }
   }
 })
 const rounds = Number(options.rounds)
 const ms = Number(options.seconds) * 1000
 const servers = options.servers.split(',')
+/** cookies, sessions and hooks are Fastify's */
+const withSession = new Set(['fastify-websocket', 'ws-views'])
+
 /** @returns microseconds of CPU per unit, or bytes per idle socket */
 async function measure (name, kind) {
   const redis = kind.redis === true ? await startRedis() : undefined
@@ -29,6 +32,7 @@ async function measure (name, kind) {
   try {
     for (let i = 0; i < (kind.processes ?? 1); i++) processes.push(await startServer(name, env))
     const ports = processes.map(({ port }) => port)
+    speak(processes[0].protocol)
     if (kind.idle !== undefined) return await measureIdle(processes[0], kind.idle)
     const work = await kind.start(ports)
     await sleep(kind.warmSeconds === undefined ? ms / 2 : kind.warmSeconds * 1000) // until the hot functions are compiled
@@ -59,7 +63,7 @@ async function measureIdle (server, count) {
 const results = {}
 for (const key of options.kinds.split(',')) {
   const kind = kinds[key]
-  const present = kind.session ? servers.filter((name) => name !== 'raw-ws') : servers
+  const present = kind.session ? servers.filter((name) => withSession.has(name)) : servers
   const measured = Object.fromEntries(present.map((name) => [name, []]))
   for (let round = 0; round < rounds; round++) {
     for (const name of round % 2 === 0 ? present : present.toReversed()) measured[name].push(await measure(name, kind))

@@ -32,8 +32,8 @@ export function parse (text) {
 /** ioredis options, when the run is about Redis. */
 export const redis = process.env.REDIS_PORT === undefined ? undefined : { host: '127.0.0.1', port: Number(process.env.REDIS_PORT) }
 
-/** Tell the runner where this server listens, and answer its questions about this process. */
-export function serve (port) {
+/** Tell the runner where this server listens and what it speaks, and answer its questions about this process. */
+export function serve (port, protocol = 'json') {
   process.on('message', (question) => {
     if (question === 'gc') {
       globalThis.gc?.()
@@ -43,5 +43,5 @@ export function serve (port) {
     process.send({ question, cpuUs: user + system, rss: process.memoryUsage.rss() })
   })
   process.once('disconnect', () => process.exit(0))
-  process.send({ port })
+  process.send({ port, protocol })
 }
