@@ -4,6 +4,7 @@ import cookie from '@fastify/cookie'
 import { Type } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
 import wsViews, { select, ValidationError, type WsViews, type WsViewsOptions } from '../lib/index.ts'
+import { createSession, TestBroker, wsConnect } from '../lib/testing/index.ts'
 import { rawClient, type RawClient } from './fixtures/rfc6455.ts'
 import { buildApp, listen } from './fixtures/server.ts'
 import { logIn, SerialisingStore, withSession } from './fixtures/session.ts'
@@ -405,4 +406,35 @@ t.test('socket.session without a session plugin, with one that has no store, and
   await elsewhere.register(wsViews, { prefix: '/ws', views: seen })
   t.strictSame(await ask(await rawClient(await listen(elsewhere), '/ws/seen', { t }), 'x'), { session: { note: 'x' }, isSame: true })
   t.equal(store.sets, 0)
+})
+
+t.test('what onGap puts into the session is saved', async (t) => {
+  const app = buildApp(t)
+  const store = new SerialisingStore()
+  await withSession(app, store)
+  const broker = new TestBroker()
+  await app.register(wsViews, {
+    fanout: broker,
+    views: async (ws) => {
+      ws.wsView('/a', {
+        name: 'a',
+        onOpen: (socket) => socket.subscribe('news'),
+        onGap (socket, channels) {
+          socket.session.note = channels.join()
+          socket.send('missed')
+        }
+      })
+    }
+  })
+  const ada = await createSession(app, { user: 'ada' })
+  const client = await wsConnect(app, '/a', { cookies: ada.cookies })
+  await app.wsFanout.publish('news', 'it is subscribed')
+  await client.next()
+  const saved = store.calls.until(store.calls.entries.length + 4) // get, got, set, done
+  broker.disconnect()
+  broker.reconnect()
+  t.equal(await client.next(), 'missed')
+  await saved
+  t.match(await ada.read(), { user: 'ada', note: 'news' })
+  await client.close()
 })
