@@ -7,6 +7,7 @@ import { WSV_ERR_TOO_MANY_SUBSCRIPTIONS } from './errors.ts'
 import type { FanOut, Subscriber } from './fan-out/fan-out.ts'
 import type { FormContext } from './form/form.ts'
 import { Inbox, type InboxOwner } from './inbox.ts'
+import { isPromise } from './is-promise.ts'
 import { Liveness } from './liveness.ts'
 import { Outbox, type OutboxOwner } from './outbox.ts'
 import type { OpenSockets } from './open-sockets.ts'
@@ -528,8 +529,4 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
 /** What is no channel is refused by the fan-out. */
 function nameOf (channel: string | Channel<never> | null | undefined): string {
   return typeof channel === 'string' ? channel : String(channel?.name)
-}
-
-export function isPromise (value: unknown): value is Promise<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
 }

@@ -7,9 +7,10 @@ import { ValidationError } from './form/validation-error.ts'
 import {
   codecData, INVALID, isPlain, jsonText, notSerializable, parseJson, parseWith, plainData, refOf, withoutRef, withRef, withRefOn, type Ref, type Serialize
 } from './message.ts'
+import { isPromise } from './is-promise.ts'
 import type { MessageHandler, ViewOptions } from './options.ts'
 import { Payload } from './payload.ts'
-import { isPromise, type Socket } from './socket.ts'
+import type { Socket } from './socket.ts'
 import type { FormErrors } from './types.ts'
 import type { WsHooks } from './ws-hooks.ts'
 

@@ -1,3 +1,4 @@
+import { isPromise } from '../is-promise.ts'
 import type { Channel, Subscription } from '../types.ts'
 import { WSV_ERR_FANOUT_OVERFLOW, WSV_ERR_OPTION_INVALID } from '../errors.ts'
 import type { Subscriber } from './fan-out.ts'
@@ -71,7 +72,7 @@ export class ListenerSubscription<T> extends LocalSubscription implements Subscr
 
   override deliver (message: ChannelMessage): void {
     const result = this.#listener.call(undefined, message.value as T)
-    if (isThenable(result)) result.then(undefined, (err: unknown) => { this.report(err) })
+    if (isPromise(result)) result.then(undefined, (err: unknown) => { this.report(err) })
   }
 
   [Symbol.asyncIterator] (): AsyncIterator<T> {
@@ -151,8 +152,4 @@ export class IteratorSubscription<T> extends LocalSubscription implements Subscr
     this.#head = 0
     for (const waiter of this.#waiters.splice(0)) waiter.resolve({ done: true, value: undefined })
   }
-}
-
-function isThenable (value: unknown): value is PromiseLike<unknown> {
-  return value !== null && typeof value === 'object' && 'then' in value && typeof value.then === 'function'
 }

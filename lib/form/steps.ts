@@ -1,3 +1,4 @@
+import { isPromise } from '../is-promise.ts'
 import type { FormError, FormErrors, WsSocket } from '../types.ts'
 import { Choices, isEqual } from './equal.ts'
 import { BAD, type FieldSteps, type Report } from './report.ts'
@@ -103,7 +104,7 @@ export class StepRun implements FormState, FieldSteps {
     this.#choices.set(field, new Choices([]))
     try {
       const answer = values(this)
-      if (isThenable(answer)) {
+      if (isPromise(answer)) {
         return Promise.resolve(answer).then((later) => this.#setChoices(field, later)).catch((error: unknown) => this.#refuseChoices(field, error))
       }
       this.#setChoices(field, answer)
@@ -141,7 +142,7 @@ export class StepRun implements FormState, FieldSteps {
       try {
         const answer = validator(value, this)
         // refused later: looked at before `cleanFields`
-        if (isThenable(answer)) this.#wait(field, answer)
+        if (isPromise(answer)) this.#wait(field, answer)
       } catch (error) {
         this.#refuse(field, error)
       }
@@ -190,7 +191,7 @@ export class StepRun implements FormState, FieldSteps {
     const fields = this.#cleanedFields()
     for (let i = 0; i < fields.length; i++) {
       const answer = this.#cleanField(fields[i]!, cleaned)
-      if (isThenable(answer)) return this.#finishLater(cleaned, decode, i, answer)
+      if (isPromise(answer)) return this.#finishLater(cleaned, decode, i, answer)
       this.#keep(fields[i]!, answer, cleaned)
     }
     return this.#clean(cleaned, decode)
@@ -240,7 +241,7 @@ export class StepRun implements FormState, FieldSteps {
     if (clean === undefined || message === BAD) return message
     try {
       const answer = clean(message, this)
-      if (!isThenable(answer)) return answer ?? message
+      if (!isPromise(answer)) return answer ?? message
       return Promise.resolve(answer).then(
         (later) => later ?? message,
         (error: unknown) => this.#refuse(null, error))
@@ -255,10 +256,6 @@ export class StepRun implements FormState, FieldSteps {
     if (!(error instanceof ValidationError)) throw error
     this.addError(field, error)
   }
-}
-
-function isThenable (value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
 }
 
 /** A member as the form reads it. */

@@ -1,0 +1,4 @@
+/** What can be awaited: any thenable. */
+export function isPromise (value: unknown): value is Promise<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+}
