@@ -1,15 +1,14 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { closeCodes } from './close-codes.ts'
-import { WSV_ERR_REPLY_INVALID, WSV_ERR_REPLY_WITHOUT_SCHEMA, WSV_ERR_VIEW_INVALID } from './errors.ts'
+import { WSV_ERR_REPLY_WITHOUT_SCHEMA, WSV_ERR_VIEW_INVALID } from './errors.ts'
 import { compileForm, type Form, type FormApp } from './form/form.ts'
 import { compileCheck } from './form/strict.ts'
 import { ValidationError } from './form/validation-error.ts'
-import {
-  codecData, INVALID, isPlain, jsonText, notSerializable, parseJson, parseWith, plainData, refOf, withoutRef, withRef, withRefOn, type Ref, type Serialize
-} from './message.ts'
 import { isPromise } from './is-promise.ts'
+import { INVALID, isPlain, parseJson, parseWith, refOf, withoutRef, type Ref, type Serialize } from './message.ts'
 import type { MessageHandler, ViewOptions } from './options.ts'
-import { Payload } from './payload.ts'
+import { Outgoing } from './outgoing.ts'
+import type { Payload } from './payload.ts'
 import type { Socket } from './socket.ts'
 import type { FormErrors } from './types.ts'
 import type { WsHooks } from './ws-hooks.ts'
@@ -35,14 +34,12 @@ export class View {
   readonly path: string
   readonly instance: FastifyInstance
   readonly options: ViewOptions
+  readonly #outgoing: Outgoing
   #form: Form | undefined
   /** a text or bytes are checked as they are, they have no fields to clean */
   #checkPlain: ((message: unknown) => FormErrors | null) | undefined
-  #checkReply: ((reply: unknown) => FormErrors | null) | undefined
-  #serialize: Serialize | undefined
-  /** the fan-out message that passed last, as preSend hooks and codecs see it: read once for all sockets */
-  #read: { from: Payload, value: unknown, recoded: Payload | undefined } | undefined
-  #hooks: WsHooks = { preMessage: [], preSend: [] }
+  /** those of `addWsHook` */
+  #preMessageHooks: MessageHandler[] = []
   #handler: MessageHandler | undefined
   #handlers: Map<unknown, MessageHandler> | undefined
   #tag = ''
@@ -54,6 +51,7 @@ export class View {
     this.name = name
     this.path = path
     this.options = options
+    this.#outgoing = new Outgoing(instance, name, options)
     if (typeof options.onMessage === 'function') this.#handler = options.onMessage
   }
 
@@ -64,14 +62,11 @@ export class View {
    */
   ready (app: ViewApp): void {
     const { options } = this
-    this.#hooks = app.hooks
+    this.#preMessageHooks = app.hooks.preMessage
     const hasFields = !isPlain(options.frames)
     this.#form = compileForm(options.hasForm && hasFields ? options.messageSchema : {}, options, { ...app, isParsed: options.frames === 'json' })
     if (options.hasForm && !hasFields) this.#checkPlain = compileCheck(options.messageSchema, app)
-    if (options.replySchema !== undefined) {
-      this.#serialize = app.serialize
-      if (options.checkReplies) this.#checkReply = compileCheck(options.replySchema, app)
-    }
+    this.#outgoing.ready(app, app.serialize, app.hooks.preSend)
     this.#takesRef = hasFields && options.refKey !== false
     const isDropped = options.hasForm && options.form === 'form' && options.unknownKeys === 'drop' && isClosed(options.messageSchema)
     this.#stripsRef = this.#takesRef && !isDropped && !this.#form.declares(options.refKey as string)
@@ -217,27 +212,13 @@ export class View {
 
   /** @returns `undefined` when a preSend hook dropped the message */
   payloadOf (socket: Socket, message: unknown): Payload | undefined {
-    if (message === undefined || !this.#hasPreSend) return new Payload(this.#encode(message))
-    const filtered = this.#filter(socket, message)
-    return filtered === undefined ? undefined : new Payload(this.#encode(filtered))
+    return this.#outgoing.payloadOf(socket, message)
   }
 
   /** A fan-out message on its way to one socket: untouched, unless there is a codec or a preSend hook. */
   filterPayload (socket: Socket, payload: Payload): Payload | undefined {
-    const { frames } = this.options
-    const isCodec = typeof frames === 'object'
-    if (!this.#hasPreSend && !isCodec) return payload
     try {
-      // text and bytes are what they are, to text, binary and raw views, and bytes to every view
-      if (payload.isBinary || (frames !== 'json' && !isCodec)) {
-        const filtered = this.#filter(socket, payload.data)
-        return filtered === undefined ? undefined : filtered === payload.data ? payload : new Payload(plainData(filtered, 'raw'))
-      }
-      const read = this.#readOnce(payload)
-      const filtered = this.#filter(socket, read.value)
-      if (filtered === undefined) return undefined
-      if (filtered !== read.value) return new Payload(isCodec ? codecData(frames, filtered) : jsonText(filtered, JSON.stringify))
-      return isCodec ? (read.recoded ??= new Payload(codecData(frames, filtered))) : payload
+      return this.#outgoing.filterPayload(socket, payload)
     } catch (error) {
       // one socket's hook is not the other sockets' loss
       this.fail(socket, error, undefined)
@@ -254,13 +235,13 @@ export class View {
 
   #preMessage (socket: Socket, checked: Checked): Checked | undefined | Promise<Checked | undefined> {
     const { preMessage } = this.options
-    if (preMessage === undefined && this.#hooks.preMessage.length === 0) return checked
+    if (preMessage === undefined && this.#preMessageHooks.length === 0) return checked
     return this.#runPreMessage(socket, checked)
   }
 
   async #runPreMessage (socket: Socket, checked: Checked): Promise<Checked | undefined> {
     try {
-      for (const hook of this.#hooks.preMessage) {
+      for (const hook of this.#preMessageHooks) {
         await hook.call(this.instance, socket, checked.message)
         if (socket.hasClosed) return undefined
       }
@@ -307,62 +288,14 @@ export class View {
     if (reply === undefined) return
     if (this.options.replySchema === undefined && !isPlain(this.options.frames)) throw new WSV_ERR_REPLY_WITHOUT_SCHEMA(this.name)
     if (!socket.isOpen) return
-    const filtered = this.#filter(socket, reply)
-    if (filtered !== undefined) socket.sendPayload(new Payload(this.#encode(filtered, ref)))
+    const payload = this.#outgoing.payloadOf(socket, reply, ref)
+    if (payload !== undefined) socket.sendPayload(payload)
   }
 
   #replyErrors (socket: Socket, errors: FormErrors, ref: Ref): void {
     if (!socket.isOpen) return
-    const { formatError, frames } = this.options
-    const reply = formatError === undefined
-      ? ref === undefined ? { type: 'error', errors } : { type: 'error', [this.options.refKey as string]: ref, errors }
-      : formatError(errors, socket, { ref })
-    if (reply === undefined) return
-    socket.sendPayload(new Payload(typeof frames === 'object' ? codecData(frames, reply) : jsonText(reply, JSON.stringify)))
-  }
-
-  #filter (socket: Socket, message: unknown): unknown {
-    if (!this.#hasPreSend) return message
-    let filtered: unknown = message
-    for (const hook of this.#hooks.preSend) {
-      filtered = hook.call(this.instance, socket, filtered)
-      if (filtered === undefined) return undefined
-    }
-    const { preSend } = this.options
-    return preSend === undefined ? filtered : preSend.call(this.instance, socket, filtered)
-  }
-
-  get #hasPreSend (): boolean {
-    return this.options.preSend !== undefined || this.#hooks.preSend.length > 0
-  }
-
-  /** The fan-out message as a value that all sockets share: no hook may write to it. */
-  #readOnce (payload: Payload): { value: unknown, recoded: Payload | undefined } {
-    if (this.#read?.from !== payload) {
-      this.#read = { from: payload, value: frozen(JSON.parse(payload.data as string)), recoded: undefined }
-    }
-    return this.#read
-  }
-
-  /** @param ref - put on a reply that is an object and has none */
-  #encode (message: unknown, ref?: Ref): string | Buffer {
-    const { frames } = this.options
-    if (isPlain(frames)) return plainData(message, frames)
-    if (this.#checkReply !== undefined && message !== undefined) this.#check(message, this.#checkReply)
-    const refKey = this.options.refKey as string
-    if (typeof frames === 'object') return codecData(frames, ref === undefined ? message : withRefOn(message, refKey, ref))
-    return withRef(jsonText(message, this.#serialize ?? JSON.stringify), refKey, ref)
-  }
-
-  #check (message: unknown, checkReply: (reply: unknown) => FormErrors | null): void {
-    let errors: FormErrors | null
-    try {
-      errors = checkReply(message)
-    } catch (cause) {
-      // a cycle, where the schema is one too
-      throw notSerializable(message, 'a JSON value', cause)
-    }
-    if (errors !== null) throw new WSV_ERR_REPLY_INVALID(this.name, JSON.stringify(errors))
+    const payload = this.#outgoing.errorOf(socket, errors, ref)
+    if (payload !== undefined) socket.sendPayload(payload)
   }
 
   #wrongKind (socket: Socket): undefined {
@@ -411,16 +344,4 @@ function isClosed (schema: unknown): boolean {
   if (!Object.keys(schema).every((keyword) => closedKeywords.has(keyword) || keyword === 'additionalProperties')) return false
   const branches = anyOf ?? oneOf
   return Array.isArray(branches) ? branches.every(isClosed) : 'properties' in schema
-}
-
-/** The value of a JSON text, not to be written to at any depth. */
-function frozen (value: unknown): unknown {
-  const waiting = [value]
-  while (waiting.length > 0) {
-    const next = waiting.pop()
-    if (typeof next !== 'object' || next === null) continue
-    Object.freeze(next)
-    for (const member of Object.values(next)) waiting.push(member)
-  }
-  return value
 }

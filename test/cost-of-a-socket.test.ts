@@ -1,4 +1,4 @@
-import { request as httpRequest } from 'node:http'
+import { Agent, request as httpRequest } from 'node:http'
 import { once } from 'node:events'
 import t from 'tap'
 import { ServerState } from '../lib/server-state.ts'
@@ -20,7 +20,7 @@ t.test('listeners: none on the object of ws, and on the TCP socket those of Node
   await client.close()
 })
 
-t.test('timers: 1,000 sockets with sessions are watched by as much as one', async (t) => {
+t.test('timers: 300 sockets with sessions are watched by as much as one', async (t) => {
   const app = buildApp(t)
   await withSession(app, new SerialisingStore())
   await app.register(wsViews, { views: async (ws) => { ws.wsView('/a', { name: 'a' }) } })
@@ -29,14 +29,14 @@ t.test('timers: 1,000 sockets with sessions are watched by as much as one', asyn
   const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
   const first = await wsConnect(app, '/a', { headers })
   const before = { watched: watch.size, timers: timers() }
-  const clients = await Promise.all(Array.from({ length: 999 }, () => wsConnect(app, '/a', { headers })))
-  t.equal(app.wsSockets.count, 1000)
+  const clients = await Promise.all(Array.from({ length: 299 }, () => wsConnect(app, '/a', { headers })))
+  t.equal(app.wsSockets.count, 300)
   // each client in this process has a timer that keeps the process alive
   t.strictSame({ watched: watch.size, timers: timers() - clients.length }, before)
   await Promise.all([first, ...clients].map((client) => client.close()))
 })
 
-t.test('after a failed one, errors of ws are thrown at nobody, and told to who listens', async (t) => {
+t.test('an error of ws is not thrown where nobody listens, and told to who does', async (t) => {
   const { app } = await startViews(t, async (ws) => { ws.wsView('/a', { name: 'a', frames: 'text', onMessage () {} }) })
   const client = await wsConnect(app, '/ws/a')
   const [socket] = app.wsSockets
@@ -45,7 +45,7 @@ t.test('after a failed one, errors of ws are thrown at nobody, and told to who l
   socket!.raw.on('error', (error) => { heard.push(error.message) })
   socket!.raw.emit('error', new Error('somebody does'))
   t.strictSame(heard, ['somebody does'])
-  await client.close()
+  await client.terminate()
 })
 
 t.test('headers that share their strings are the headers that were sent', async (t) => {
@@ -57,15 +57,17 @@ t.test('headers that share their strings are the headers that were sent', async 
   })
   const port = await listen(app)
   const different: object[] = []
+  const agent = new Agent({ keepAlive: true })
+  t.teardown(() => { agent.destroy() })
   // more different ones than are kept, and twice the same: from the second on they are shared
   for (let i = 0; i < 1100; i++) {
     const sent = httpRequest({
       port,
       path: i % 2 === 0 ? '/' : '/?a=1',
-      agent: false,
+      agent,
       headers: [
         'HOST', 'localhost', 'User-Agent', `agent ${i >> 1}`, `X-${i >> 1}`, 'a', 'Accept', 'text/a', 'accept', 'text/b', 'Cookie', 'a=1', 'cookie', 'b=2',
-        'Cache-Control', 'x'.repeat(600), 'Connection', 'close'
+        'Cache-Control', 'x'.repeat(600)
       ]
     })
     sent.end()
