@@ -106,6 +106,13 @@ t.test('the README lists every export, and no other', async (t) => {
   for (const name of Object.keys(kit)) t.ok(pages.get('docs/testing.md')!.includes(name), `${name} of the kit`)
 })
 
+t.test('CONTRIBUTING.md knows every file of lib/, and no other', async (t) => {
+  const table = /^\| files \|[\s\S]*?\n\n/m.exec(pages.get('CONTRIBUTING.md')!)![0]
+  const listed = [...table.matchAll(/^\| (.*?) \|/gm)].flatMap(([, cell]) => [...cell!.matchAll(/`([^`]+)`/g)].map(([, name]) => name))
+  const files = readdirSync('lib', { withFileTypes: true }).flatMap((entry) => entry.isDirectory() ? `${entry.name}/` : entry.name.endsWith('.ts') ? entry.name.slice(0, -3) : [])
+  t.strictSame(listed.sort(), files.sort())
+})
+
 t.test('every link within the documents leads somewhere', async (t) => {
   const anchors = (text: string): string[] => [...text.replace(/^```[\s\S]*?^```/gm, '').matchAll(/^#+ (.*)$/gm)]
     .map(([, title]) => title!.toLowerCase().replace(/`/g, '').replace(/[^\p{L}\p{N} _-]/gu, '').replace(/ /g, '-'))
