@@ -116,6 +116,7 @@ t.test('CONTRIBUTING.md knows every file of lib/, and no other', async (t) => {
 t.test('every link within the documents leads somewhere', async (t) => {
   const anchors = (text: string): string[] => [...text.replace(/^```[\s\S]*?^```/gm, '').matchAll(/^#+ (.*)$/gm)]
     .map(([, title]) => title!.toLowerCase().replace(/`/g, '').replace(/[^\p{L}\p{N} _-]/gu, '').replace(/ /g, '-'))
+    .map((anchor, i, all) => { const before = all.slice(0, i).filter((other) => other === anchor).length; return before === 0 ? anchor : `${anchor}-${before}` })
   for (const [path, text] of pages) {
     for (const [, target] of text.replace(/^```[\s\S]*?^```/gm, '').matchAll(/\]\(([^)\s]+)\)/g)) {
       if (/^https?:/.test(target!)) continue
