@@ -9,22 +9,36 @@ export const opcodes = Object.freeze({ text: 0x1, binary: 0x2, close: 0x8, ping:
  */
 export function encodeFrame (data: string | Buffer, opcode: number, isCompressed = false): Buffer {
   const length = typeof data === 'string' ? Buffer.byteLength(data) : data.length
-  const header = length < 126 ? 2 : length < 65536 ? 4 : 10
-  const frame = Buffer.allocUnsafe(header + length)
-  frame[0] = (isCompressed ? 0xc0 : 0x80) | opcode
-  if (header === 2) {
-    frame[1] = length
-  } else if (header === 4) {
-    frame[1] = 126
-    frame[2] = length >>> 8
-    frame[3] = length & 0xff
-  } else {
-    frame[1] = 127
-    frame.writeUInt32BE(Math.floor(length / 0x100000000), 2)
-    frame.writeUInt32BE(length % 0x100000000, 6)
-  }
-  if (typeof data !== 'string') data.copy(frame, header)
-  else if (length === data.length) frame.write(data, header, length, 'latin1') // ASCII: a third faster than as UTF-8
-  else frame.write(data, header)
+  const frame = Buffer.allocUnsafe(frameLength(length))
+  writeFrame(frame, 0, data, length, opcode, isCompressed)
   return frame
+}
+
+/** Of a message of this many bytes; bytes. */
+export function frameLength (length: number): number {
+  return length + (length < 126 ? 2 : length < 65536 ? 4 : 10)
+}
+
+/**
+ * The same into a Buffer that has room for it.
+ *
+ * @param at - where the frame begins; bytes
+ * @param length - of `data`; bytes
+ */
+export function writeFrame (into: Buffer, at: number, data: string | Buffer, length: number, opcode: number, isCompressed = false): void {
+  into[at++] = (isCompressed ? 0xc0 : 0x80) | opcode
+  if (length < 126) {
+    into[at++] = length
+  } else if (length < 65536) {
+    into[at++] = 126
+    into[at++] = length >>> 8
+    into[at++] = length & 0xff
+  } else {
+    into[at++] = 127
+    at = into.writeUInt32BE(Math.floor(length / 0x100000000), at)
+    at = into.writeUInt32BE(length % 0x100000000, at)
+  }
+  if (typeof data !== 'string') data.copy(into, at)
+  else if (length === data.length) into.write(data, at, length, 'latin1') // ASCII: a third faster than as UTF-8
+  else into.write(data, at)
 }

@@ -7,6 +7,9 @@ export const INVALID = Symbol('wsViews.invalid')
 
 const safely = { protoAction: 'error', constructorAction: 'error' } as const
 
+/** What a text has in it, if secure-json-parse would do anything else than `JSON.parse`: a BOM, the keys, an escape that spells them. */
+const isSuspicious = /^\uFEFF|\\u|__proto__|constructor/
+
 /**
  * Text to a value. `__proto__` and `constructor.prototype` keys are refused, and so is a value nested
  * deeper than `maxDepth`.
@@ -14,13 +17,13 @@ const safely = { protoAction: 'error', constructorAction: 'error' } as const
 export function parseJson (text: string, maxDepth: number): unknown {
   let value: unknown
   try {
-    value = sjson.parse(text, undefined, safely)
+    value = isSuspicious.test(text) ? sjson.parse(text, undefined, safely) : JSON.parse(text)
   } catch {
     // a client's mistake, which the caller answers
     return INVALID
   }
   // n levels need n brackets on each side
-  if (text.length > 2 * maxDepth && typeof value === 'object' && value !== null && isDeeper(value, maxDepth)) return INVALID
+  if (text.length > 2 * maxDepth && isDeeper(value, maxDepth)) return INVALID
   return value
 }
 
@@ -34,12 +37,14 @@ export function parseWith (codec: Codec, data: string | Buffer): unknown {
   }
 }
 
-function isDeeper (value: object, levels: number): boolean {
+function isDeeper (value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
   if (levels === 0) return true
-  const members = Array.isArray(value) ? value : Object.values(value)
-  for (let i = 0; i < members.length; i++) {
-    const member: unknown = members[i]
-    if (typeof member === 'object' && member !== null && isDeeper(member, levels - 1)) return true
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) if (isDeeper(value[i], levels - 1)) return true
+  } else {
+    // makes no array; what JSON has made inherits nothing enumerable
+    for (const key in value) if (isDeeper((value as Record<string, unknown>)[key], levels - 1)) return true
   }
   return false
 }

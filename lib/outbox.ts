@@ -80,7 +80,10 @@ export class Outbox {
 
   /** A message of the view itself: never dropped. A no-op once the socket is ending. */
   send (payload: Payload): void {
-    if (this.#state === states.open) this.#push(this.#frameOf(payload))
+    if (this.#state !== states.open) return
+    // text that nobody else is sent has no need of a frame of its own
+    const isText = this.#options.deflate === undefined && typeof payload.data === 'string'
+    this.#push(isText ? payload.data : this.#frameOf(payload))
   }
 
   /** A fan-out message: with `onSlow: 'drop'` it is dropped and counted when it does not fit into `maxBuffered`. */
@@ -107,7 +110,7 @@ export class Outbox {
       for (const chunk of chunks) this.#write(chunk)
       tcp.uncork()
     }
-    if (tcp.writableLength > this.#options.maxBuffered) this.#judge(pending.frame!.length)
+    if (tcp.writableLength > this.#options.maxBuffered) this.#judge(pending.lastBytes)
   }
 
   /** Bytes that the client's kernel and ours have not taken yet. */
@@ -161,9 +164,9 @@ export class Outbox {
     return deflate === undefined ? payload.frame : payload.deflatedFrame(deflate.windowBits, deflate.threshold)
   }
 
-  #push (frame: Buffer): void {
+  #push (part: Buffer | string): void {
     const { deflate, maxBuffered } = this.#options
-    const pending = (this.#pending ?? empty[deflate === undefined ? 0 : deflate.windowBits]!).with(frame)
+    const pending = (this.#pending ?? empty[deflate === undefined ? 0 : deflate.windowBits]!).with(part)
     this.#pending = pending
     if (!this.#isDirty) this.#markDirty()
     if (pending.bytes >= maxBatchBytes || pending.bytes > maxBuffered) this.flush()

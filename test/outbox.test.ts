@@ -102,7 +102,7 @@ t.test('frames that have left are not held', async t => {
   const outbox = new Outbox(server, owner, options)
   const frames = Array.from({ length: 5 }, (_, i) => {
     const payload = new Payload(`message ${i}`)
-    outbox.send(payload)
+    outbox.deliver(payload)
     return new WeakRef(payload.frame)
   })
   await received(5)
@@ -148,7 +148,7 @@ t.test('a large frame is not copied, and still leaves in one write with its neig
   const large = new Payload('L'.repeat(40 * KiB))
   const texts = ['1', '2', large, '3', large, large].map(one => typeof one === 'string' ? new Payload(one) : one)
   // the first large one and 3 wait together, the second large one is more than the bound
-  for (const payload of texts) outbox.send(payload)
+  for (const payload of texts) outbox.deliver(payload)
   await received(texts.length)
   t.same(reader.messages.map(message => message.data), texts.map(payload => payload.data))
   t.equal(writes.length, 2)
