@@ -5,6 +5,7 @@ import { parseDeflate } from './deflate.ts'
 import { WSV_ERR_HANDSHAKE_INVALID } from './errors.ts'
 import type { Handshake } from './handshake.ts'
 import type { ViewOptions } from './options.ts'
+import { dropListenerTable } from './no-listeners.ts'
 import type { OutboxOptions } from './outbox.ts'
 import { guardReceiver } from './receiver-guard.ts'
 import { kHandshake } from './symbols.ts'
@@ -46,6 +47,7 @@ export class WsServers {
       const { extensions } = handshake
       const isPlain = extensions === '' && this.#options.allowSynchronousEvents !== false
       if (!isPlain) guardReceiver(raw)
+      dropListenerTable(raw)
       opened({
         raw: raw as ViewWebSocket,
         tcp: handshake.tcp,

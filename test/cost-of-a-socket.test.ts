@@ -1,5 +1,7 @@
 import { Agent, request as httpRequest } from 'node:http'
 import { once } from 'node:events'
+import { setFlagsFromString } from 'node:v8'
+import { runInThisContext } from 'node:vm'
 import t from 'tap'
 import { ServerState } from '../lib/server-state.ts'
 import { shareHeaders } from '../lib/shared-headers.ts'
@@ -16,6 +18,9 @@ t.test('listeners: none on the object of ws, and on the TCP socket those of Node
   const [socket] = app.wsSockets
   t.strictSame(socket!.raw.eventNames(), [])
   const tcp = socket!.request.raw.socket
+  setFlagsFromString('--allow-natives-syntax')
+  const isDictionary = runInThisContext('(object) => !%HasFastProperties(object)') as (object: unknown) => boolean
+  t.equal(isDictionary((socket!.raw as unknown as { _events: object })._events), false, 'no dictionary is kept for none')
   t.strictSame(Object.fromEntries(tcp.eventNames().map((name) => [String(name), tcp.listenerCount(name)])), { end: 2, close: 1, data: 1, error: 1 })
   await client.close()
 })
@@ -34,6 +39,28 @@ t.test('timers: 300 sockets with sessions are watched by as much as one', async 
   // each client in this process has a timer that keeps the process alive
   t.strictSame({ watched: watch.size, timers: timers() - clients.length }, before)
   await Promise.all([first, ...clients].map((client) => client.close()))
+})
+
+t.test('the object of ws is an emitter like any other', async (t) => {
+  const { app } = await startViews(t, async (ws) => { ws.wsView('/a', { name: 'a', frames: 'text', onMessage () {} }) })
+  const client = await wsConnect(app, '/ws/a')
+  const { raw } = [...app.wsSockets][0]!
+  t.equal(raw.emit('toString'), false)
+  const heard: string[] = []
+  const listener = (): void => { heard.push('on') }
+  raw.on('message', listener)
+  raw.once('message', () => { heard.push('once') })
+  raw.on('newListener', (name: string) => { heard.push(name) })
+  raw.on('hasOwnProperty', listener)
+  t.strictSame(raw.eventNames(), ['message', 'newListener', 'hasOwnProperty'])
+  t.equal(raw.listenerCount('message'), 2)
+  raw.emit('message', Buffer.from('a'), false)
+  raw.emit('message', Buffer.from('b'), false)
+  t.strictSame(heard, ['hasOwnProperty', 'on', 'once', 'on'])
+  raw.off('message', listener)
+  raw.removeAllListeners()
+  t.strictSame(raw.eventNames(), [])
+  await client.terminate()
 })
 
 t.test('an error of ws is not thrown where nobody listens, and told to who does', async (t) => {
