@@ -24,7 +24,7 @@ const servers = options.servers.split(',')
 /** cookies, sessions and hooks are Fastify's */
 const withSession = new Set(['fastify-websocket', 'ws-views'])
 
-/** @returns microseconds of CPU per unit, or bytes per idle socket */
+/** @returns `cost`: microseconds of CPU per unit, or bytes per idle socket; `inKernel`: the kernel's share of the CPU */
 async function measure (name, kind) {
   const redis = kind.redis === true ? await startRedis() : undefined
   const env = { ...(redis && { REDIS_PORT: String(redis.port) }), ...(kind.session && { WITH_SESSION: '1' }) }
@@ -33,7 +33,7 @@ async function measure (name, kind) {
     for (let i = 0; i < (kind.processes ?? 1); i++) processes.push(await startServer(name, env))
     const ports = processes.map(({ port }) => port)
     speak(processes[0].protocol)
-    if (kind.idle !== undefined) return await measureIdle(processes[0], kind.idle)
+    if (kind.idle !== undefined) return { cost: await measureIdle(processes[0], kind.idle) }
     const work = await kind.start(ports)
     await sleep(kind.warmSeconds === undefined ? ms / 2 : kind.warmSeconds * 1000) // until the hot functions are compiled
     const before = await Promise.all(processes.map(({ ask }) => ask('cpu')))
@@ -42,7 +42,8 @@ async function measure (name, kind) {
     const after = await Promise.all(processes.map(({ ask }) => ask('cpu')))
     const units = work.done() - doneBefore
     work.stop()
-    return after.reduce((sum, { cpuUs }, i) => sum + cpuUs - before[i].cpuUs, 0) / units
+    const spent = (name) => after.reduce((sum, answer, i) => sum + answer[name] - before[i][name], 0)
+    return { cost: spent('cpuUs') / units, inKernel: spent('kernelUs') / spent('cpuUs') }
   } finally {
     await Promise.all(processes.map(({ stop }) => stop()))
     redis?.stop()
@@ -69,13 +70,16 @@ for (const key of options.kinds.split(',')) {
     for (const name of round % 2 === 0 ? present : present.toReversed()) measured[name].push(await measure(name, kind))
   }
   const reference = present[0]
-  results[key] = Object.fromEntries(present.map((name) => [name, {
-    [kind.idle === undefined ? 'cpuUs' : 'bytes']: Number(median(measured[name]).toPrecision(3)),
-    timesCheaper: Number(median(measured[name].map((value, i) => measured[reference][i] / value)).toPrecision(3))
-  }]))
   console.log(`${kind.title} (${key})`)
-  for (const [name, { cpuUs, bytes, timesCheaper }] of Object.entries(results[key])) {
-    console.log(`  ${name.padEnd(18)} ${bytes === undefined ? `${cpuUs} µs` : `${bytes} bytes`}   ${timesCheaper} times cheaper than ${reference}`)
+  results[key] = {}
+  for (const name of present) {
+    const medianOf = (valueOf) => Number(median(measured[name].map(valueOf)).toPrecision(3))
+    const cost = medianOf(({ cost }) => cost)
+    const timesCheaper = medianOf(({ cost }, round) => measured[reference][round].cost / cost)
+    const inKernel = kind.idle === undefined ? medianOf(({ inKernel }) => inKernel) : undefined
+    results[key][name] = inKernel === undefined ? { bytes: cost, timesCheaper } : { cpuUs: cost, inKernel, timesCheaper }
+    const unit = inKernel === undefined ? 'bytes' : `µs, ${Math.round(inKernel * 100)} % in the kernel`
+    console.log(`  ${name.padEnd(18)} ${cost} ${unit}   ${timesCheaper} times cheaper than ${reference}`)
   }
 }
 if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(results, null, 2))

@@ -40,7 +40,7 @@ export function serve (port, protocol = 'json') {
       globalThis.gc?.()
     }
     const { user, system } = process.cpuUsage()
-    process.send({ question, cpuUs: user + system, rss: process.memoryUsage.rss() })
+    process.send({ question, cpuUs: user + system, kernelUs: system, rss: process.memoryUsage.rss() })
   })
   process.once('disconnect', () => process.exit(0))
   process.send({ port, protocol })
