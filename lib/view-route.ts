@@ -99,9 +99,13 @@ function answerPlain (view: View, request: FastifyRequest, reply: FastifyReply):
 
 function factsOf (view: View, state: ServerState, request: FastifyRequest): Accepted | Promise<Accepted> {
   const user = userOf(state.options, request)
+  // one after the other: where both fail, one rejection would be nobody's
+  return isPromise(user) ? user.then((user) => withData(view, request, user)) : withData(view, request, user)
+}
+
+function withData (view: View, request: FastifyRequest, user: string | undefined): Accepted | Promise<Accepted> {
   const data = view.options.data?.call(view.instance, request)
-  if (!isPromise(user) && !isPromise(data)) return { user, data }
-  return Promise.all([user, data]).then(([user, data]) => ({ user, data }))
+  return isPromise(data) ? data.then((data) => ({ user, data })) : { user, data }
 }
 
 function accept (request: FastifyRequest, reply: FastifyReply, facts: Accepted): void {

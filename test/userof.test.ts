@@ -57,3 +57,23 @@ for (const [label, userOf] of [
     t.equal(app.wsSockets.count, 0)
   })
 }
+
+t.test('a userOf that rejects where data throws is one refused handshake, and no unhandled rejection', async (t) => {
+  const unhandled: unknown[] = []
+  const onUnhandled = (reason: unknown): void => { unhandled.push(reason) }
+  process.on('unhandledRejection', onUnhandled)
+  t.teardown(() => process.off('unhandledRejection', onUnhandled))
+  const app = buildApp(t)
+  await app.register(wsViews, {
+    prefix: '/ws',
+    async userOf () {
+      await new Promise(setImmediate)
+      throw Object.assign(new Error('who are you?'), { statusCode: 401 })
+    },
+    views: async (ws) => { ws.wsView('/view', { name: 'view', data () { throw new TypeError('of nobody') } }) }
+  })
+  const port = await listen(app)
+  t.match(await refusal(rawClient(port, '/ws/view', { t })), { statusCode: 401, body: /who are you\?/ })
+  await new Promise(setImmediate)
+  t.strictSame(unhandled, [])
+})
