@@ -255,7 +255,7 @@ export class View {
 
   #dispatch (socket: Socket, { message, ref }: Checked): void | Promise<void> {
     // a step may close the socket instead of throwing
-    if (socket.hasClosed) return
+    if (socket.hasClosed) return socket.saveSession()?.catch((error) => this.fail(socket, error, ref))
     const handler = this.#handler ?? this.#handlers!.get((message as Record<string, unknown>)[this.#tag])
     // in strict mode a schema may let a message without a tag pass
     if (handler === undefined) return this.invalid(socket, this.#form!.error(this.#tag, 'required', undefined, socket.formContext), ref, message)

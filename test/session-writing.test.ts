@@ -3,12 +3,12 @@ import session from '@fastify/session'
 import cookie from '@fastify/cookie'
 import { Type } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
-import wsViews, { select, ValidationError, type WsViews, type WsViewsOptions } from '../lib/index.ts'
+import wsViews, { select, ValidationError, type WsSocket, type WsViews, type WsViewsOptions } from '../lib/index.ts'
 import { createSession, TestBroker, wsConnect } from '../lib/testing/index.ts'
 import { rawClient, type RawClient } from './fixtures/rfc6455.ts'
 import { buildApp, listen } from './fixtures/server.ts'
 import { logIn, SerialisingStore, withSession } from './fixtures/session.ts'
-import { deferred, logger } from './fixtures/waiting.ts'
+import { closedBy, deferred, logger } from './fixtures/waiting.ts'
 
 const Do = Type.Object({ do: Type.String() })
 const Done = Type.Unknown()
@@ -116,6 +116,26 @@ t.test('what steps of the form and preMessage change is saved, whether the messa
     // the reply to a message that is refused does not wait for its save
     t.strictSame((await store.calls.until(before + 4)).slice(before), ['get', 'got', 'set', 'done'])
     t.match(store.only, stored)
+  }
+})
+
+t.test('a step that closes the socket: what it has put into the session is saved', async (t) => {
+  const { store, open } = await start(t, async (ws) => {
+    const strike = (socket: WsSocket<any, any, any>, message: { do?: string }): void => {
+      socket.session.note = message.do!
+      socket.close(4000, 'a strike')
+    }
+    const handled = { messageSchema: Do, replySchema: Done, onMessage: () => ({ done: true }) }
+    ws.wsView('/preMessage', { ...handled, name: 'preMessage', preMessage: strike })
+    ws.wsView('/clean', { ...handled, name: 'clean', clean: (message, form) => { strike(form.socket!, message) } })
+  })
+  for (const step of ['preMessage', 'clean']) {
+    const client = await open(`/ws/${step}`)
+    const before = store.calls.entries.length
+    client.send(JSON.stringify({ do: step }))
+    t.strictSame(await closedBy(client), { code: 4000, reason: 'a strike' })
+    await store.calls.until(before + 4) // get, got, set, done
+    t.match(store.only, { note: step })
   }
 })
 
