@@ -111,6 +111,8 @@ export class Outbox {
       tcp.uncork()
     }
     if (tcp.writableLength > this.#options.maxBuffered) this.#judge(pending.lastBytes)
+    // what waited before may have left meanwhile: then TCP has no 'drain' to come
+    this.#settle()
   }
 
   /** Bytes that the client's kernel and ours have not taken yet. */

@@ -288,6 +288,26 @@ t.test('drained resolves for what only waits for the end of the tick', async t =
   await pair.received(1)
 })
 
+t.test('drained resolves when TCP took what waited before the end of the tick, and nothing was left to tell of it', async t => {
+  const taken: (() => void)[] = []
+  const tcp = new Duplex({
+    writableHighWaterMark: 64 * KiB,
+    read () {},
+    write (_chunk, _encoding, done) { taken.push(done) }
+  })
+  const outbox = new Outbox(tcp, new Owner(), { maxBuffered: 128 * KiB, onSlow: 'close' })
+  outbox.send(new Payload('x'.repeat(50 * KiB)))
+  await tick()
+  t.equal(taken.length, 1, 'less than the mark above which TCP tells')
+  outbox.send(new Payload('x'.repeat(30 * KiB)))
+  t.equal(outbox.writable, false)
+  const drained = outbox.drained()
+  taken.shift()!()
+  await tick()
+  t.equal(outbox.writable, true)
+  await drained
+})
+
 t.test('drained resolves when the socket ends, in whatever way', async t => {
   for (const [label, finish] of [
     ['end', (outbox: Outbox) => outbox.end()],
