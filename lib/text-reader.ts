@@ -97,6 +97,8 @@ export class TextReader {
   /** The beginning of a short text frame is kept until its end has come. */
   #canWait (chunk: Buffer, at: number): boolean {
     if (chunk[at] !== 0x81 || !this.#isAtBoundary || !this.#owner.isOpen) return false
+    // what comes while it is paused, `ws` reads without us when TCP is reset
+    if (this.#tcp.isPaused()) return false
     const left = chunk.length - at
     if (left === 1) return true
     const length = chunk[at + 1]!

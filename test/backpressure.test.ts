@@ -447,3 +447,35 @@ t.test('who waits in drained is let go when the socket ends', async t => {
   client.tcp.resetAndDestroy()
   t.same(await after.promise, { writable: false, aborted: true })
 })
+
+t.test('TCP is reset while reading has stopped, in the middle of a frame: what had been read is handled', async t => {
+  const gate = deferred()
+  const handled: number[] = []
+  const { connections, connect } = await start(t, async ws => {
+    ws.wsView('/slow', {
+      name: 'slow',
+      messageSchema: Numbered,
+      backlog: 2,
+      async onMessage (socket, { n }) {
+        await gate.promise
+        handled.push(n)
+      },
+      onClose () { closed.resolve() }
+    })
+  })
+  const closed = deferred()
+  const client = await connect('/ws/slow')
+  const [tcp] = connections
+  const paused = new Promise(resolve => { tcp!.once('pause', resolve) })
+  const bytes = flood(8, 60)
+  const cut = bytes.length * 6 / 8 + 20
+  client.sendRaw(bytes.subarray(0, cut))
+  await paused
+  client.sendRaw(bytes.subarray(cut))
+  while (tcp!.readableLength === 0) await new Promise(resolve => setImmediate(resolve))
+  client.tcp.resetAndDestroy()
+  await new Promise(resolve => { tcp!.once('close', resolve) })
+  gate.resolve()
+  await closed.promise
+  t.same(handled, [0, 1, 2, 3, 4, 5, 6, 7])
+})
