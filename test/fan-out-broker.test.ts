@@ -3,8 +3,10 @@ import t, { type Test } from 'tap'
 import fc from 'fast-check'
 import { WSV_ERR_FANOUT_UNAVAILABLE } from '../lib/errors.ts'
 import type { Broker, BrokerEvents } from '../lib/fan-out/broker.ts'
+import { defineChannel } from '../lib/fan-out/channel.ts'
 import { createFanOut, type FanOut, type FanOutOptions } from '../lib/fan-out/fan-out.ts'
 import { ChannelMessage, isSocketId } from '../lib/fan-out/message.ts'
+import { compileCheck as strict } from '../lib/form/strict.ts'
 import { captureLog, compileCheck, error, fanOutContract, Recorder } from './fixtures/fan-out-contract.ts'
 
 /** The least that a broker of one's own has to do: carry bytes, in order, to all processes that want a channel. */
@@ -164,4 +166,18 @@ t.test('any message comes out of its wire form as it went in', (t) => {
       (message.except === except || (except === undefined && !isSocketId(message.except)))
   }))
   t.end()
+})
+
+t.test('a message from outside that its schema cannot follow to the end is dropped, and costs no other message', async (t) => {
+  const Tree = { $id: 'Tree', type: 'object', properties: { of: { $ref: 'Tree' } } }
+  const broker = new BytesBroker()
+  const fanOut = createFanOut({ broker, log: captureLog(), compileCheck: (schema, name) => strict(schema, { name, schemas: {} }) })
+  t.teardown(() => fanOut.close())
+  const recorder = new Recorder()
+  await fanOut.join(defineChannel('trees', Tree), recorder)
+  const depth = 100_000
+  broker.events.message('trees', Buffer.from('{"of":'.repeat(depth) + '{}' + '}'.repeat(depth)))
+  broker.events.message('trees', Buffer.from('{"of":{}}'))
+  t.strictSame(recorder.texts, ['{"of":{}}'])
+  t.equal(fanOut.dropped, 1)
 })

@@ -236,7 +236,7 @@ export class Hub implements FanOut, BrokerEvents, SubscriptionHost {
       isJson = message.isValue()
       if (!isJson) this.#drop(local, 'json')
       if (check !== undefined && !isJson) return
-      if (check?.(message.value)) return this.#drop(local, 'schema')
+      if (check !== undefined && !isGood(message.value, check)) return this.#drop(local, 'schema')
     }
     local.deliver(message, isJson, this.#onDeliverError)
   }
@@ -317,6 +317,15 @@ function bytesOf (message: unknown, name: string): Buffer {
 
 function firstLine (err: unknown): string {
   return (err instanceof Error ? err.message : String(err)).split('\n', 1)[0]!
+}
+
+/** Of what comes from outside, nobody knows how deep it is: too deep for a check that follows a recursive schema is not good. */
+function isGood (value: unknown, check: Check): boolean {
+  try {
+    return check(value) === null
+  } catch {
+    return false
+  }
 }
 
 /** `text: required; __all__: invalid`: codes, never values */
