@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { WSV_ERR_ORIGIN_FORBIDDEN } from './errors.ts'
+import { isPromise } from './is-promise.ts'
 import type { Origins } from './options.ts'
 
 /**
@@ -12,7 +13,7 @@ export function checkOrigin (request: FastifyRequest, origins: Origins): void | 
   const { origin } = request.headers
   if (origin === undefined || origins === '*') return
   const allowed = isAllowed(origin, request, origins)
-  if (typeof allowed === 'object') return allowed.then((allowed) => { refuseUnless(allowed, origin, request) })
+  if (isPromise(allowed)) return allowed.then((allowed) => { refuseUnless(allowed, origin, request) })
   refuseUnless(allowed, origin, request)
 }
 

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { kindOf } from './describe.ts'
 import { WSV_ERR_OPTION_INVALID } from './errors.ts'
+import { isPromise } from './is-promise.ts'
 import type { ServerOptions } from './options.ts'
 
 /**
@@ -11,7 +12,7 @@ import type { ServerOptions } from './options.ts'
  */
 export function userOf (options: Pick<ServerOptions, 'userOf'>, request: FastifyRequest): string | undefined | Promise<string | undefined> {
   const user = options.userOf?.(request)
-  return typeof user === 'object' && typeof user?.then === 'function' ? user.then(checked) : checked(user)
+  return isPromise(user) ? user.then(checked) : checked(user)
 }
 
 function checked (user: unknown): string | undefined {

@@ -254,3 +254,11 @@ t.test('cross-site WebSocket hijacking: a page of somebody else cannot use the c
   t.strictSame(done, [], 'the view has not run')
   t.equal(app.wsSockets.count, 0)
 })
+
+t.test('a function that finds nothing refuses', async (t) => {
+  for (const nothing of [undefined, null, 0, '']) {
+    const headers = { origin: 'https://elsewhere.example' }
+    t.equal(await passes(t, await start(t, (() => nothing) as never), headers), false, String(nothing))
+    t.equal(await passes(t, await start(t, (async () => nothing) as never), headers), false, `a promise of ${String(nothing)}`)
+  }
+})
