@@ -71,7 +71,7 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
   #isGone = false
   #isFinished = false
   #isSettled = false
-  /** onOpen, or an owning handler */
+  /** onOpen, or an owning handler; and onGap */
   #tasks = 0
   /** messages that an owning handler has taken and not answered yet */
   #taken = 0
@@ -222,7 +222,7 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
         this.#taken--
         this.inbox.handled++
       }
-      if (this.#closeWhenIdle !== undefined) this.close(this.#closeWhenIdle.code, this.#closeWhenIdle.reason)
+      this.#closeIfIdle()
     }
   }
 
@@ -308,7 +308,7 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
   }
 
   idle (): void {
-    if (this.#closeWhenIdle !== undefined) this.close(this.#closeWhenIdle.code, this.#closeWhenIdle.reason)
+    this.#closeIfIdle()
     this.#finishIfDone()
   }
 
@@ -354,7 +354,13 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
   gap (channels: string[]): void {
     const { onGap } = this.#view.options
     if (onGap === undefined || this.#info !== undefined) return
-    this.#run(() => onGap.call(this.#view.instance, this, channels))?.catch((error) => this.fail(error))
+    const done = this.#run(() => onGap.call(this.#view.instance, this, channels))
+    if (done === undefined) return
+    this.#tasks++
+    done.catch((error) => this.fail(error)).then(() => {
+      this.#tasks--
+      this.idle()
+    })
   }
 
   /** A handler threw: an error reply where the error is one for the client, otherwise the end of the socket. */
@@ -426,15 +432,18 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
   /** At shutdown: at once when nothing is being handled, otherwise after the reply. */
   closeIdle (code: number, reason: string): void {
     if (this.#info !== undefined) return
+    this.#closeWhenIdle = { code, reason }
+    this.#closeIfIdle()
+    if (this.#info !== undefined) return
+    this.raw.pause()
+    this.inbox.drop()
+  }
+
+  #closeIfIdle (): void {
+    if (this.#closeWhenIdle === undefined || this.inbox.isRunning) return
     // an owning handler runs for as long as the socket: it is busy while it has a message
-    const isBusy = this.#view.options.handler !== undefined ? this.#taken > 0 : this.#tasks > 0
-    if (!isBusy && !this.inbox.isRunning) {
-      this.close(code, reason)
-    } else {
-      this.#closeWhenIdle = { code, reason }
-      this.raw.pause()
-      this.inbox.drop()
-    }
+    const isBusy = this.#view.options.handler === undefined ? this.#tasks > 0 : this.#taken > 0
+    if (!isBusy) this.close(this.#closeWhenIdle.code, this.#closeWhenIdle.reason)
   }
 
   // ---------- the end

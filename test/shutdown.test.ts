@@ -6,9 +6,10 @@ import type { FastifyInstance } from 'fastify'
 import wsViews, { select } from '../lib/index.ts'
 import type { CloseInfo, WsSocket, WsViews } from '../lib/index.ts'
 import { ServerState } from '../lib/server-state.ts'
+import { TestBroker } from '../lib/testing/index.ts'
 import { clientFrame, rawClient, type RawClient } from './fixtures/rfc6455.ts'
 import { buildApp, listen, startViews } from './fixtures/server.ts'
-import { closedBy, deferred, Journal, refusal } from './fixtures/waiting.ts'
+import { closedBy, deferred, Journal, leave, refusal } from './fixtures/waiting.ts'
 
 const Anything = Type.Unknown()
 const goingAway = { code: 1001, reason: 'server_closing' }
@@ -167,6 +168,60 @@ t.test('onOpen that runs may finish', async t => {
   t.same(await closedBy(client), goingAway)
   await closed
   t.same(handled, [])
+})
+
+t.test('onGap that runs may finish, and is followed by onClose', async t => {
+  const views: Record<string, (ws: FastifyInstance, common: { onGap: (socket: WsSocket<any, any, any>) => Promise<void>, onClose: () => void }) => void> = {
+    event (ws, common) { ws.wsView('/v', { name: 'v', onOpen: socket => socket.subscribe('news'), ...common }) },
+    owning (ws, common) {
+      ws.wsView('/v', { name: 'v', messageSchema: Anything, ...common }, async socket => {
+        await socket.subscribe('news')
+        for await (const message of socket) socket.send(message)
+      })
+    }
+  }
+  for (const [label, declare] of Object.entries(views)) {
+    // where a handler owns the socket, app.close() ends its iteration, and with the handler the socket
+    for (const end of label === 'owning' ? ['the client closes'] : ['app.close()', 'the client closes']) {
+      t.test(`${label}, ${end}`, async t => {
+        const gate = deferred()
+        const journal = new Journal<string>()
+        const fanout = new TestBroker()
+        const { app, port } = await startViews(t, async ws => {
+          declare(ws, {
+            async onGap (socket) {
+              journal.add('gap')
+              await gate.promise
+              socket.send('the state of today')
+              journal.add('gap done')
+            },
+            onClose () { journal.add('close') }
+          })
+        }, { fanout })
+        const client = await rawClient(port, '/ws/v', { t })
+        await read(client)
+        fanout.disconnect()
+        fanout.reconnect()
+        await journal.until(1)
+        const [socket] = app.wsSockets
+        const gone = new Promise(resolve => { socket!.raw.once('close', resolve) })
+        const closed = end === 'app.close()' ? app.close() : leave(client)
+        if (end === 'app.close()') {
+          t.equal((await refusal(rawClient(port, '/ws/v', { t }))).statusCode, 503)
+          t.equal(socket!.signal.aborted, false)
+          gate.resolve()
+          t.equal((await client.next()).data, '"the state of today"')
+          t.same(await closedBy(client), goingAway)
+        } else {
+          await gone
+          gate.resolve()
+        }
+        await closed
+        await socket!.closed
+        t.same(journal.entries, ['gap', 'gap done', 'close'])
+      })
+    }
+  }
 })
 
 t.test('a handler that finishes may publish, and others that are busy still get it', async t => {
