@@ -1,6 +1,6 @@
 import type { Located } from './documents.ts'
 import { containsTest } from './check.ts'
-import { here, type Cleaner } from './clean.ts'
+import type { Cleaner } from './clean.ts'
 import { hasDuplicates } from './equal.ts'
 import type { Plan } from './plan.ts'
 
@@ -67,7 +67,7 @@ function item (cleaner: Cleaner, nodes: readonly Located[], index: string, also:
   const plan = planner.of(nodes)
   const lines = [`let x = v[${index}]`, cleaner.stripped(plan, 'x')]
   const isNested = planner.isNested(nodes)
-  const value = cleaner.value(nodes, plan, 'x', { ...here, also })
+  const value = cleaner.value(nodes, plan, 'x', { path: '""', field: undefined, also })
   if (value !== '') {
     const guarded = plan.nullable && plan.kind !== 'any' ? `if (x !== null) {\n${value}\n}` : `{\n${value}\n}`
     const place = isNested ? `r.prefix(mark, String(${index}))` : 'r.fold(start)'

@@ -1,22 +1,12 @@
 import { isTaken, join, takeBranch, takeSide, withPart } from './branches.ts'
 import type { Cleaner, Place } from './clean.ts'
 import { field } from './clean-field.ts'
-import { isDynamic, otherMembers } from './clean-members.ts'
-import { isGiven, ofAll, partners } from './clean-together.ts'
+import { isDynamic, isGiven, ofAll, otherMembers, partners } from './clean-members.ts'
 import type { Located } from './documents.ts'
 import { Choices } from './equal.ts'
-import { declaredKeys, nodesOf, type Facts, type Union } from './facts.ts'
+import { declaredKeys, nodesOf, partsOf, type Facts, type Union } from './facts.ts'
 import { keyOf } from './plan.ts'
 import { literal, member, store } from './program.ts'
-
-/** The schemas that speak of the same object as the facts do: branches, sides of conditions, dependencies. */
-export function partsOf (facts: Facts, unions: readonly Union[] = facts.unions): Located[] {
-  return [
-    ...unions.flatMap((union) => union.branches),
-    ...facts.conditions.flatMap(({ then, otherwise }) => [then, otherwise]),
-    ...facts.dependencies.map(({ needs }) => Array.isArray(needs) ? undefined : needs)
-  ].filter((node) => node !== undefined)
-}
 
 /** Keys that a part declares. */
 export function keysOfParts ({ planner }: Cleaner, facts: Facts, unions: readonly Union[]): Set<string> {

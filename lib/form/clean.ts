@@ -38,7 +38,7 @@ export interface Place {
   also?: readonly Located[] | undefined
 }
 
-export const here: Place = { path: '""', field: undefined }
+const here: Place = { path: '""', field: undefined }
 
 /**
  * Compiles the form of a schema. Each list, object and union becomes a function `(value, report)` that

@@ -1,7 +1,6 @@
 import type { Checks } from './check.ts'
-import { partsOf } from './clean-part.ts'
 import type { Located } from './documents.ts'
-import type { Facts } from './facts.ts'
+import { partsOf, type Facts } from './facts.ts'
 import { keyOf, type Planner } from './plan.ts'
 import { literal, member } from './program.ts'
 import { BAD, type Report } from './report.ts'

@@ -336,17 +336,21 @@ function common (a: Set<JsonType>, b: Set<JsonType>): Set<JsonType> {
   return both
 }
 
+/** The schemas that speak of the same object as the facts do: branches, sides of conditions, dependencies. */
+export function partsOf (facts: Facts, unions: readonly Union[] = facts.unions): Located[] {
+  return [
+    ...unions.flatMap((union) => union.branches),
+    ...facts.conditions.flatMap(({ then, otherwise }) => [then, otherwise]),
+    ...facts.dependencies.map(({ needs }) => Array.isArray(needs) ? undefined : needs)
+  ].filter((node) => node !== undefined)
+}
+
 /** What the schemas, and every branch, side and dependency of theirs, say together. */
 export function everyFacts (documents: Documents, nodes: readonly Located[], isPattern: (source: string, key: string) => boolean, seen = new Set<Located>()): Facts[] {
   const facts = factsOf(documents, nodes, isPattern)
-  const parts = [
-    ...facts.unions.flatMap((union) => union.branches),
-    ...facts.conditions.flatMap(({ then, otherwise }) => [then, otherwise]),
-    ...facts.dependencies.map(({ needs }) => Array.isArray(needs) ? undefined : needs)
-  ]
   const every = [facts]
-  for (const part of parts) {
-    if (part === undefined || seen.has(part)) continue
+  for (const part of partsOf(facts)) {
+    if (seen.has(part)) continue
     seen.add(part)
     every.push(...everyFacts(documents, [part], isPattern, seen))
   }
