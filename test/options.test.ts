@@ -2,8 +2,8 @@ import t from 'tap'
 import Fastify from 'fastify'
 import { Cluster, Redis } from 'ioredis'
 import { Type } from '@sinclair/typebox'
-import { mergeServerOptions, readPluginOptions, readViewOptions, serverDefaults } from '../lib/options.ts'
-import type { ViewOptions } from '../lib/options.ts'
+import { serverDefaults, type ViewOptions } from '../lib/options.ts'
+import { mergeServerOptions, readPluginOptions, readViewOptions } from '../lib/read-options.ts'
 
 type Options = Record<string, unknown>
 const nothing = () => {}
