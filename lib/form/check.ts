@@ -1,11 +1,12 @@
 import { codePoints } from './convert.ts'
 import type { Documents, Located, SchemaObject } from './documents.ts'
 import { Choices, hasDuplicates } from './equal.ts'
-import { factsOf, type JsonType } from './facts.ts'
+import type { JsonType } from './facts.ts'
 import type { Foreign } from './foreign.ts'
 import type { Patterns } from './patterns.ts'
 import type { Plan } from './plan.ts'
 import { literal, member, type Program } from './program.ts'
+import { factsOf } from './read-facts.ts'
 import type { Report } from './report.ts'
 
 /** A compiled check. Without a report it stops at the first fault, with one it collects all of them. */

@@ -1,8 +1,9 @@
 import type { Cleaner, Place } from './clean.ts'
 import { field } from './clean-field.ts'
 import type { Located } from './documents.ts'
-import { everyFacts, type Facts, type Members } from './facts.ts'
+import type { Facts, Members } from './facts.ts'
 import { literal, member } from './program.ts'
+import { everyFacts } from './read-facts.ts'
 
 /** Are there keys that are declared without being named? */
 export function isDynamic ({ members }: Facts): boolean {

@@ -3,10 +3,10 @@ import { field } from './clean-field.ts'
 import { isDynamic, otherMembers, partners, unknownMembers } from './clean-members.ts'
 import { keysOfParts } from './clean-part.ts'
 import { together } from './clean-together.ts'
-import { declaredKeys } from './facts.ts'
 import type { Located } from './documents.ts'
 import type { Plan } from './plan.ts'
 import { literal, member, store } from './program.ts'
+import { declaredKeys } from './read-facts.ts'
 
 /** An object: its declared fields in the schema's order, then what holds for all of them together. */
 export function objectBody (cleaner: Cleaner, plan: Plan, role: Role, also: readonly Located[]): string {

@@ -4,9 +4,10 @@ import { field } from './clean-field.ts'
 import { isDynamic, isGiven, ofAll, otherMembers, partners } from './clean-members.ts'
 import type { Located } from './documents.ts'
 import { Choices } from './equal.ts'
-import { declaredKeys, nodesOf, partsOf, type Facts, type Union } from './facts.ts'
+import { partsOf, type Facts, type Union } from './facts.ts'
 import { keyOf } from './plan.ts'
 import { literal, member, store } from './program.ts'
+import { declaredKeys, nodesOf } from './read-facts.ts'
 
 /** Keys that a part declares. */
 export function keysOfParts ({ planner }: Cleaner, facts: Facts, unions: readonly Union[]): Set<string> {

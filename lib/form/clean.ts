@@ -1,7 +1,7 @@
 import type { Checks } from './check.ts'
 import { copy } from './branches.ts'
 import type { Located } from './documents.ts'
-import { everyFacts, type Facts } from './facts.ts'
+import type { Facts } from './facts.ts'
 import { listBody } from './clean-list.ts'
 import { objectBody } from './clean-object.ts'
 import { scalarValue } from './clean-scalar.ts'
@@ -9,6 +9,7 @@ import { taggedBody, typesBody, unionBody } from './clean-union.ts'
 import { strip } from './convert.ts'
 import { keyOf, type Plan, type Planner } from './plan.ts'
 import { literal, type Program } from './program.ts'
+import { everyFacts } from './read-facts.ts'
 import { BAD } from './report.ts'
 
 export interface CleanerOptions {

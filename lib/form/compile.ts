@@ -2,11 +2,11 @@ import { Checks, type Check } from './check.ts'
 import { Cleaner } from './clean.ts'
 import { Decoders } from './decode.ts'
 import { Documents, type Located } from './documents.ts'
-import { declaredKeys } from './facts.ts'
 import { Foreign, type Compile } from './foreign.ts'
 import { Patterns } from './patterns.ts'
 import { Planner, type Tag } from './plan.ts'
 import { Program } from './program.ts'
+import { declaredKeys } from './read-facts.ts'
 import type { Report } from './report.ts'
 
 export type Clean = (value: unknown, report: Report) => unknown

@@ -1,6 +1,7 @@
 import type { Documents, Located } from './documents.ts'
 import { isEqual } from './equal.ts'
-import { factsOf, flatten, type Facts, type JsonType, type Union } from './facts.ts'
+import type { Facts, JsonType, Union } from './facts.ts'
+import { factsOf, flatten } from './read-facts.ts'
 
 export type FieldKind = 'any' | 'never' | 'null' | 'string' | 'integer' | 'number' | 'boolean' | 'tick' | 'choice' |
   'list' | 'object' | 'tagged' | 'union' | 'types'
