@@ -200,10 +200,9 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
   }
 
   terminate (): void {
-    if (this.#info === undefined) {
-      this.refuse()
-      this.#end(1006, '')
-    }
+    // where the client has closed, messages may wait still
+    this.refuse()
+    if (this.#info === undefined) this.#end(1006, '')
     this.raw.terminate()
   }
 

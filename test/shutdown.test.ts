@@ -296,6 +296,32 @@ t.test('handlers that hang: terminated at closeTimeoutMs, onClose once', async t
   t.equal(ServerState.of(app, {}).watch.size, 0)
 })
 
+t.test('a client that has left: what it sent before is not begun once app.close() is done', async t => {
+  const gate = deferred()
+  const journal = new Journal<string>()
+  const { app, port } = await startViews(t, async ws => {
+    ws.wsView('/v', {
+      name: 'v',
+      messageSchema: Anything,
+      async onMessage (socket, message) {
+        journal.add(`message ${message}`)
+        await gate.promise
+        if (message === 0) journal.add('done')
+      },
+      onClose () { journal.add('close') }
+    })
+  }, { closeTimeoutMs: 50 })
+  const client = await rawClient(port, '/ws/v', { t })
+  for (let n = 0; n < 3; n++) client.send(String(n))
+  await leave(client)
+  await journal.until(1)
+  await app.close()
+  gate.resolve()
+  await journal.until(3)
+  await new Promise(setImmediate)
+  t.same(journal.entries, ['message 0', 'close', 'done'])
+})
+
 t.test('an onClose that hangs does not hold it', async t => {
   const never = deferred()
   const { app, port } = await startViews(t, async ws => {
