@@ -181,3 +181,15 @@ t.test('a message from outside that its schema cannot follow to the end is dropp
   t.strictSame(recorder.texts, ['{"of":{}}'])
   t.equal(fanOut.dropped, 1)
 })
+
+t.test('a broker that throws where it should reject keeps nobody from leaving', async (t) => {
+  const log = captureLog()
+  const broker = new BytesBroker()
+  broker.unsubscribe = () => { throw new Error('not connected') }
+  const fanOut = open(t, broker, { log })
+  const recorder = new Recorder()
+  await Promise.all([fanOut.join('lobby', recorder), fanOut.join('hall', recorder), fanOut.join('kitchen', recorder)])
+  await t.rejects(fanOut.leave('kitchen', recorder), { message: 'not connected' })
+  fanOut.leaveAll(recorder)
+  await log.seen('could not unsubscribe', 2)
+})

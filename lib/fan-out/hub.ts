@@ -193,7 +193,12 @@ export class Hub implements FanOut, BrokerEvents, SubscriptionHost {
   #abandon (local: LocalChannel): Promise<void> | undefined {
     if (!local.isEmpty) return undefined
     this.#channels.delete(local.brokerName)
-    return this.#broker.unsubscribe(local.brokerName)
+    return this.#unsubscribe(local.brokerName)
+  }
+
+  /** A broker that throws rejects: the end of a socket goes on. */
+  async #unsubscribe (brokerName: string): Promise<void> {
+    await this.#broker.unsubscribe(brokerName)
   }
 
   #enter (local: LocalChannel, subscriber: Subscriber): void {
