@@ -33,7 +33,11 @@ declare module 'fastify' {
     addWsHook: AddWsHook
   }
   interface FastifyRequest {
-    /** As `fastify.wsUrl`, but always absolute: from `baseUrl`, or from the request's own protocol and host. */
+    /**
+     * As `fastify.wsUrl`, but always absolute: from `baseUrl`, or from the request's own protocol and host.
+     *
+     * @throws as `fastify.wsUrl`; WSV_ERR_URL_HOST_INVALID
+     */
     wsUrl: WsUrl
   }
   interface RouteOptions {

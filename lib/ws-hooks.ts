@@ -12,7 +12,7 @@ interface HookedInstance { [kWsHooks]?: WsHooks }
 const settled = new WeakSet<object>()
 
 /**
- * `this` is the instance that the hook is added to; its views and those below it run it.
+ * `fastify.addWsHook`: the views of this instance and those below it run the hook, each with its own instance as `this`.
  *
  * @throws WSV_ERR_HOOK_TOO_LATE, WSV_ERR_OPTION_INVALID
  */

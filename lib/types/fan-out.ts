@@ -20,11 +20,18 @@ export interface ChannelOptions {
   trustForeign?: boolean
 }
 
-/** The messages of one channel from now on; ends when it is unsubscribed, its signal aborts or the server closes. */
+/**
+ * The messages of one channel from now on; ends when it is unsubscribed, its signal aborts or the server closes.
+ * Iterating throws WSV_ERR_FANOUT_OVERFLOW, once, when it fell `maxQueued` messages behind; then it is unsubscribed.
+ */
 export interface Subscription<Message = unknown> extends AsyncIterable<Message>, AsyncDisposable {
   /** the channel's name */
   readonly channel: string
-  /** Ends it; resolves when the broker has confirmed. */
+  /**
+   * Ends it; resolves when the broker has confirmed.
+   *
+   * @throws WSV_ERR_FANOUT_REFUSED
+   */
   unsubscribe (): Promise<void>
 }
 
@@ -55,11 +62,19 @@ export interface WsFanout {
   /**
    * Resolves when the broker has the message.
    *
-   * @throws WSV_ERR_CHANNEL_MESSAGE_INVALID, WSV_ERR_FANOUT_UNAVAILABLE, WSV_ERR_FANOUT_OVERLOADED
+   * @param message - what the channel's schema describes: a JSON value, bytes on a binary channel
+   * @throws WSV_ERR_CHANNEL_INVALID, WSV_ERR_SCHEMA_INVALID, WSV_ERR_NOT_SERIALIZABLE, WSV_ERR_CHANNEL_MESSAGE_INVALID,
+   *   WSV_ERR_OPTION_INVALID (`except`), WSV_ERR_FANOUT_UNAVAILABLE, WSV_ERR_FANOUT_OVERLOADED, WSV_ERR_FANOUT_REFUSED,
+   *   WSV_ERR_FANOUT_CLOSED
    */
   publish<Message> (channel: string | Channel<Message>, message: NoInfer<Message>, options?: PublishOptions): Promise<void>
-  /** Resolves when the broker has confirmed, or at once while it is away. */
+  /**
+   * Resolves when the broker has confirmed, or at once while it is away.
+   *
+   * @throws WSV_ERR_CHANNEL_INVALID, WSV_ERR_SCHEMA_INVALID, WSV_ERR_OPTION_INVALID (`maxQueued`), WSV_ERR_FANOUT_REFUSED,
+   *   WSV_ERR_FANOUT_CLOSED
+   */
   subscribe<Message> (channel: string | Channel<Message>, options?: SubscribeOptions): Promise<Subscription<Message>>
-  /** The same with a listener; one that throws is logged. */
+  /** The same with a listener; one that throws or rejects is logged. */
   subscribe<Message> (channel: string | Channel<Message>, listener: (message: NoInfer<Message>) => void, options?: SubscribeOptions): Promise<Subscription<Message>>
 }

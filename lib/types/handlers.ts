@@ -78,5 +78,9 @@ export interface WsHooks {
   preSend: WsPreSend
 }
 
-/** `fastify.addWsHook`. */
+/**
+ * `fastify.addWsHook`. `this` of the hook is the instance of the view.
+ *
+ * @throws WSV_ERR_HOOK_TOO_LATE, WSV_ERR_OPTION_INVALID
+ */
 export type AddWsHook = <Name extends keyof WsHooks>(name: Name, hook: WsHooks[Name]) => FastifyInstance

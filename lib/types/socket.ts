@@ -35,21 +35,38 @@ export interface WsSocket<Data = unknown, Out = unknown, In = unknown, Request =
   readonly dropped: number
   /** the object of `ws` */
   readonly raw: WebSocket
-  /** Send one message; nothing happens on a closed socket. */
+  /**
+   * Send one message; nothing happens on a closed socket.
+   *
+   * @param message - what the `replySchema` describes; without one any JSON value, on text, binary and raw views text or bytes
+   * @throws WSV_ERR_NOT_SERIALIZABLE; WSV_ERR_REPLY_INVALID with `checkReplies`; what `preSend` and a codec throw
+   */
   send (message: Out): void
-  /** Resolves when `writable` is true again, or the socket has ended. */
+  /** Resolves when `writable` is true again, or the socket has ended; never rejects. */
   drained (): Promise<void>
-  /** From now on what is published on the channel goes straight to this socket. */
+  /**
+   * From now on what is published on the channel goes straight to this socket. Resolves when the broker has confirmed, at
+   * once while it is away, and on a closed socket.
+   *
+   * @throws WSV_ERR_TOO_MANY_SUBSCRIPTIONS, WSV_ERR_CHANNEL_INVALID, WSV_ERR_SCHEMA_INVALID, WSV_ERR_FANOUT_REFUSED,
+   *   WSV_ERR_FANOUT_CLOSED
+   */
   subscribe (channel: string | Channel): Promise<void>
-  /** Resolves when nothing more of the channel comes. */
+  /**
+   * Nothing more of the channel goes to this socket, from the call on. Resolves when the broker has confirmed.
+   *
+   * @throws WSV_ERR_CHANNEL_INVALID, WSV_ERR_FANOUT_REFUSED
+   */
   unsubscribe (channel: string | Channel): Promise<void>
   /**
-   * @param code - default 1000
+   * Messages that wait are dropped, running handlers may finish. The first close counts, the client's too.
+   *
+   * @param code - default 1000; also 1001, 1003, 1007 to 1009, 1011 to 1014, 3000 to 4999
    * @param reason - at most 123 bytes; clients see it
    * @throws WSV_ERR_CLOSE_CODE, WSV_ERR_CLOSE_REASON
    */
   close (code?: number, reason?: string): void
-  /** End the connection without a closing handshake. */
+  /** End the connection without a closing handshake; `onClose` gets 1006. Messages that wait are dropped. */
   terminate (): void
 }
 
@@ -60,7 +77,7 @@ export type WsSocketQuery = WsSocketFilter & OneOf<WsSocketFilter>
 export interface WsSocketFilter {
   /** of the socket */
   id?: string
-  /** the name of its view; needs another member beside it */
+  /** the name of its view, with its namespace; of a view without one, its URL */
   view?: string
   /** what `userOf(request)` gave */
   user?: string
@@ -79,7 +96,8 @@ export interface WsSockets extends Iterable<WsSocket> {
    * Close sockets: those for which a function returns true, in this process; or those that match, in every process.
    *
    * @param code - default 1000; 4401 where the filter names a user or a session
-   * @throws WSV_ERR_FANOUT_UNAVAILABLE when only the sockets of this process could be closed
+   * @throws WSV_ERR_OPTION_INVALID, WSV_ERR_CLOSE_CODE, WSV_ERR_CLOSE_REASON; WSV_ERR_FANOUT_UNAVAILABLE,
+   *   WSV_ERR_FANOUT_OVERLOADED, WSV_ERR_FANOUT_REFUSED, WSV_ERR_FANOUT_CLOSED when only the sockets of this process could be closed
    */
   close (filter: WsSocketQuery | ((socket: WsSocket) => boolean), code?: number, reason?: string): Promise<void>
 }

@@ -119,7 +119,7 @@ export interface WsView<Url extends string = string, Name extends string = strin
   readonly __types?: { name: Name, message: In, reply: Out }
 }
 
-/** `defineView`. */
+/** `defineView`. Nothing is checked before an instance declares the view. */
 export interface DefineView {
   /** A view in event style. */
   <Url extends string, Name extends string, MessageSchema extends object | undefined = undefined,
@@ -142,7 +142,12 @@ type HandlerOf<Url extends string, MessageSchema, ReplySchema, Frames, Schema, D
   WsSocket<Data, Outgoing<ReplySchema, Frames>, Incoming<MessageSchema, Frames>, WsRequest<Url, Schema>>,
   WsRequest<Url, Schema>>
 
-/** `instance.wsView`; the number of arguments tells the styles apart, so that errors speak of one style only. */
+/**
+ * `instance.wsView`; the number of arguments tells the styles apart, so that errors speak of one style only.
+ *
+ * @throws WSV_ERR_OPTION_UNKNOWN, WSV_ERR_OPTION_INVALID, WSV_ERR_VIEW_NAME_TAKEN, WSV_ERR_VIEW_INVALID, WSV_ERR_VIEW_TOO_LATE,
+ *   WSV_ERR_PREFIX_AMBIGUOUS; when the server gets ready WSV_ERR_SCHEMA_INVALID, WSV_ERR_PATTERN_UNSAFE, WSV_ERR_VIEW_INVALID
+ */
 export interface DeclareView {
   /** A view in event style. */
   <Url extends string, MessageSchema extends object | undefined = undefined,
