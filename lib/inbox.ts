@@ -62,8 +62,9 @@ export class Inbox {
     return this.#running === 0 && this.size === 0
   }
 
-  get isRunning (): boolean {
-    return this.#running !== 0
+  /** messages that are being handled */
+  get running (): number {
+    return this.#running
   }
 
   get isPaused (): boolean {

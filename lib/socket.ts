@@ -80,8 +80,8 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
   /** whether its session is still good; `undefined` where there is none to ask for */
   #standing: Standing | undefined
   #formContext: FormContext | undefined
-  /** once a handler has asked for it; null: there is nothing to save */
-  #session: SocketSession | null | undefined
+  /** once a handler has asked for it, where there is something to save */
+  #session: SocketSession | undefined
   #invalid: Rate | undefined
   #arrived: Rate | undefined
   /** what `maxConnectionsPerAddress` has counted for it */
@@ -111,8 +111,8 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
    * reply may rely on it. `undefined` without a session plugin; the session itself where the plugin has no store.
    */
   get session (): WsSocket['session'] {
-    const session = (this.#session ??= SocketSession.of(this) ?? null)
-    return (session === null ? (this.request as FastifyRequest & { session?: unknown }).session : session.value) as WsSocket['session']
+    const session = (this.#session ??= SocketSession.of(this))
+    return (session === undefined ? (this.request as FastifyRequest & { session?: unknown }).session : session.value) as WsSocket['session']
   }
 
   /** Aborts when the socket begins to end. */
@@ -353,13 +353,16 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
   gap (channels: string[]): void {
     const { onGap } = this.#view.options
     if (onGap === undefined || this.#info !== undefined) return
-    const done = this.#run(() => onGap.call(this.#view.instance, this, channels))
-    if (done === undefined) return
     this.#tasks++
-    done.catch((error) => this.fail(error)).then(() => {
+    const done = this.#run(() => onGap.call(this.#view.instance, this, channels))
+    if (done === undefined) {
       this.#tasks--
-      this.idle()
-    })
+    } else {
+      done.catch((error) => this.fail(error)).then(() => {
+        this.#tasks--
+        this.idle()
+      })
+    }
   }
 
   /** A handler threw: an error reply where the error is one for the client, otherwise the end of the socket. */
@@ -376,7 +379,12 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
 
   /** What handlers have changed, on its way to the store; nothing when none has looked at the session, or changed it. */
   saveSession (): Promise<void> | undefined {
-    return this.#session?.isUsed === true ? this.#session.save() : undefined
+    const session = this.#session
+    if (session?.isUsed !== true) return undefined
+    const saved = session.save()
+    // another handler that runs may have taken something out of it, and change that later
+    session.isUsed = this.#running > 1
+    return saved
   }
 
   get sessionGraceMs (): number {
@@ -439,10 +447,13 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
   }
 
   #closeIfIdle (): void {
-    if (this.#closeWhenIdle === undefined || this.inbox.isRunning) return
-    // an owning handler runs for as long as the socket: it is busy while it has a message
-    const isBusy = this.#view.options.handler === undefined ? this.#tasks > 0 : this.#taken > 0
-    if (!isBusy) this.close(this.#closeWhenIdle.code, this.#closeWhenIdle.reason)
+    const info = this.#closeWhenIdle
+    if (info !== undefined && this.#running === 0) this.close(info.code, info.reason)
+  }
+
+  /** Handlers that run. An owning one runs for as long as the socket: it counts while it has a message. */
+  get #running (): number {
+    return this.inbox.running + this.#taken + (this.#view.options.handler === undefined ? this.#tasks : this.#tasks - 1)
   }
 
   // ---------- the end

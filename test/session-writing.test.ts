@@ -139,6 +139,36 @@ t.test('a step that closes the socket: what it has put into the session is saved
   }
 })
 
+t.test('several handlers at once: what one changes deep inside is saved, although another has saved meanwhile', async (t) => {
+  const gate = deferred()
+  const { store, open } = await start(t, async (ws) => {
+    ws.wsView('/two', {
+      name: 'two',
+      concurrency: 2,
+      messageSchema: Do,
+      replySchema: Done,
+      async onMessage (socket, message) {
+        const cart = (socket.session.cart ??= { items: [] })
+        if (message.do === 'slow') {
+          await gate.promise
+          cart.items.push('late')
+        }
+        return { did: message.do }
+      }
+    })
+  })
+  const client = await open('/ws/two')
+  client.send(JSON.stringify({ do: 'slow' }))
+  t.strictSame(await ask(client, 'quick'), { did: 'quick' })
+  t.match(store.only, { cart: { items: [] } })
+  gate.resolve()
+  t.match(JSON.parse((await client.next()).data as string), { did: 'slow' })
+  t.match(store.only, { cart: { items: ['late'] } })
+  const { sets, gets } = store
+  await ask(client, 'quick')
+  t.strictSame([store.sets, store.gets], [sets, gets], 'once it is saved, it is')
+})
+
 t.test('a ValidationError of a handler: what it changed before is stored when the error reply comes', async (t) => {
   const { store, open } = await start(t, async (ws) => {
     ws.wsView('/try', {
