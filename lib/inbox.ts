@@ -67,10 +67,6 @@ export class Inbox {
     return this.#running
   }
 
-  get isPaused (): boolean {
-    return this.#paused
-  }
-
   receive (data: Buffer | string, isBinary: boolean): void {
     if (this.#ended) {
       this.dropped++

@@ -7,8 +7,6 @@ import { nearestNames } from './nearest-name.ts'
 import { parsePatterns } from './url-pattern.ts'
 import type { SegmentPiece, UrlPattern } from './url-pattern.ts'
 
-export { absoluteUrl, readBaseUrl } from './absolute-url.ts'
-
 /** The settings of the router that decide which URL comes back as what. */
 export interface RouterSettings {
   /** UTF-16 code units of a decoded parameter; the wildcard has no limit */
@@ -233,15 +231,6 @@ export class ViewNames {
     const builder = this.#builders.get(name)
     if (builder === undefined) throw new WSV_ERR_VIEW_NOT_FOUND(String(name), this.#list(String(name)))
     return builder
-  }
-
-  has (name: string): boolean {
-    return this.#builders.has(name)
-  }
-
-  /** in the order they were declared */
-  names (): string[] {
-    return [...this.#builders.keys()]
   }
 
   #list (name: string): string {

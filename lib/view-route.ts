@@ -1,6 +1,6 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
-import { WSV_ERR_CLOSING, WSV_ERR_HANDSHAKE_HEADER, WSV_ERR_UPGRADE_REQUIRED } from './errors.ts'
+import { WSV_ERR_HANDSHAKE_HEADER, WSV_ERR_UPGRADE_REQUIRED } from './errors.ts'
 import type { Handshake } from './handshake.ts'
 import { isPromise } from './is-promise.ts'
 import { checkOrigin } from './origin.ts'
@@ -66,15 +66,14 @@ export function viewRoute (view: View, info: DeclaredView, state: ServerState, r
           return
         }
         const facts = handshake?.accepted
-        if (facts === undefined || reply.statusCode !== 101) return done(null, payload)
-        handshake!.accepted = undefined
-        upgrade(view, state, request, reply, facts, done)
+        if (handshake === undefined || facts === undefined || reply.statusCode !== 101) return done(null, payload)
+        handshake.accepted = undefined
+        upgrade(view, state, request, reply, handshake, facts, done)
       })
     ],
     handler (this: FastifyInstance, request: FastifyRequest, reply: FastifyReply) {
       const handshake = request.raw[kHandshake]
       if (handshake === undefined) return answerPlain(view, request, reply)
-      if (state.isClosing) throw new WSV_ERR_CLOSING()
       const facts = factsOf(view, state, request)
       if (!isPromise(facts)) {
         accept(request, reply, facts)
@@ -119,14 +118,8 @@ function accept (request: FastifyRequest, reply: FastifyReply, facts: Accepted):
   reply.code(101).send()
 }
 
-function upgrade (view: View, state: ServerState, request: FastifyRequest, reply: FastifyReply, { user, data }: Accepted, done: (error: Error) => void): void {
-  const handshake = request.raw[kHandshake]
-  if (handshake?.isPending !== true) {
-    reply.hijack()
-    return
-  }
+function upgrade (view: View, state: ServerState, request: FastifyRequest, reply: FastifyReply, handshake: Handshake, { user, data }: Accepted, done: (error: Error) => void): void {
   try {
-    if (state.isClosing) throw new WSV_ERR_CLOSING()
     handshake.headers = headersOf(reply)
   } catch (error) {
     done(error as Error)
