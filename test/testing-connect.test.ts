@@ -114,8 +114,23 @@ for (const { listen } of modes) {
     // one that answers pings lives on
     await pinged.until(pinged.entries.length + 2)
     await alive.expectNothing(0)
-    t.equal((await client.terminate()).code, 1006)
+    t.strictSame(await client.closed, { code: 1006, reason: '' }, 'it learns of it without having read')
     await alive.close()
+  })
+
+  t.test(`${where}: a half-open peer hears nothing of app.close()`, async (t) => {
+    const app = await build(t, echo, { closeTimeoutMs: 20 })
+    const client = await wsConnect(app, 'echo', { params: { room: 'a' }, listen })
+    client.vanish()
+    await app.close()
+    t.strictSame(await client.closed, { code: 1006, reason: '' })
+  })
+
+  t.test(`${where}: a slow reader says goodbye`, async (t) => {
+    const app = await build(t, echo)
+    const client = await wsConnect(app, 'echo', { params: { room: 'a' }, listen })
+    client.pause()
+    t.strictSame(await client.close(1000, 'bye'), { code: 1000, reason: 'bye' })
   })
 
   t.test(`${where}: the server sees a client that is gone without a word`, async (t) => {

@@ -37,21 +37,24 @@ export class WsTestClient implements AsyncDisposable {
   readonly closed: Promise<CloseInfo>
   readonly #frames: WsFrames
   readonly #messages: Arrivals<string | Buffer>
-  readonly #letGo: () => void
+  readonly #vanish: () => void
   #info: CloseInfo | undefined
+  #hasVanished = false
 
   /** @internal `wsConnect` makes them */
-  constructor (raw: WebSocket, response: Handshake, frames: WsFrames, messages: Arrivals<string | Buffer>, letGo: () => void) {
+  constructor (raw: WebSocket, response: Handshake, frames: WsFrames, messages: Arrivals<string | Buffer>, vanish: () => void) {
     this.raw = raw
     this.response = response
     this.#frames = frames
     this.#messages = messages
-    this.#letGo = letGo
+    this.#vanish = vanish
     this.closed = new Promise((resolve) => {
       raw.on('close', (code, reason) => {
-        this.#info = { code, reason: reason.toString() }
-        messages.end(() => new WSV_ERR_TEST_CLOSED(code, reason.toString()))
-        resolve(this.#info)
+        // `ws` takes what had arrived when the connection ends, paused or not
+        const info = this.#hasVanished ? { code: 1006, reason: '' } : { code, reason: reason.toString() }
+        this.#info = info
+        messages.end(() => new WSV_ERR_TEST_CLOSED(info.code, info.reason))
+        resolve(info)
       })
     })
   }
@@ -136,13 +139,14 @@ export class WsTestClient implements AsyncDisposable {
   }
 
   /**
-   * Say goodbye, and wait for the server's answer.
+   * Say goodbye, read on if it was paused, and wait for the server's answer.
    *
    * @param code - default: a close frame without a code, as from a page that is left
    * @returns what `closed` has
    */
   close (code?: number, reason?: string): Promise<CloseInfo> {
     this.raw.close(code, reason)
+    this.raw.resume()
     return this.closed
   }
 
@@ -164,11 +168,12 @@ export class WsTestClient implements AsyncDisposable {
 
   /**
    * The half-open peer that a lost network leaves behind: from now on it reads nothing, and answers neither pings nor
-   * close frames. `closed` resolves when it is terminated.
+   * close frames. `closed` resolves with 1006 when the server has given it up, or when it is terminated.
    */
   vanish (): void {
+    this.#hasVanished = true
     this.raw.pause()
-    this.#letGo()
+    this.#vanish()
   }
 
   /** `await using client = …` */

@@ -6,7 +6,7 @@ import { WebSocket, type ClientOptions } from 'ws'
 import type { FastifyInstance } from 'fastify'
 import { ServerState } from '../server-state.ts'
 import { kView } from '../symbols.ts'
-import type { WsFrames, WsUrlParam, WsUrlOptions, WsViewName } from '../types.ts'
+import type { WsSocket, WsUrlParam, WsUrlOptions, WsViewName } from '../types.ts'
 import { resolveUrl } from '../url.ts'
 import { Arrivals } from './arrivals.ts'
 import { readFrame, WsTestClient } from './client.ts'
@@ -131,7 +131,13 @@ function handshake (app: FastifyInstance, raw: WebSocket, route: Route, timeoutM
         (error: Error) => { reject(Object.assign(new WSV_ERR_TEST_NO_ANSWER(error.message), { cause: error })) })
     })
     raw.once('upgrade', ({ statusCode = 101, headers }: { statusCode?: number, headers: IncomingHttpHeaders }) => {
-      const client = new WsTestClient(raw, { statusCode, headers }, framesOf(app, route), messages, () => { route.letGo() })
+      const socket = socketOf(app, route)
+      const vanish = (): void => {
+        route.letGo()
+        socket?.closed.then(() => { raw.terminate() }).catch(() => { /* it never rejects */ })
+      }
+      const frames = socket?.request.routeOptions.config[kView]?.options.frames ?? 'json'
+      const client = new WsTestClient(raw, { statusCode, headers }, frames, messages, vanish)
       raw.once('open', () => { resolve(client) })
       raw.once('close', (code, reason) => { reject(new WSV_ERR_TEST_CLOSED(code, reason.toString())) })
     })
@@ -145,10 +151,7 @@ async function readBody (response: IncomingMessage): Promise<string> {
   return body
 }
 
-/** What the view speaks; a socket that is gone already says nothing more. */
-function framesOf (app: FastifyInstance, route: Route): WsFrames {
-  for (const { request } of app.wsSockets) {
-    if (route.isOtherEnd(request.raw.socket)) return request.routeOptions.config[kView]?.options.frames ?? 'json'
-  }
-  return 'json'
+/** The view's end of it, unless it is gone already. */
+function socketOf (app: FastifyInstance, route: Route): WsSocket | undefined {
+  return [...app.wsSockets].find(({ request }) => route.isOtherEnd(request.raw.socket))
 }
