@@ -102,6 +102,17 @@ t.test('capturePublishes: what was published, as others receive it, and delivere
   await client.close()
 })
 
+t.test('capturePublishes: each one stops by itself, in any order', async (t) => {
+  const app = buildApp(t)
+  await app.register(wsViews, {})
+  const [first, second] = [capturePublishes(app), capturePublishes(app)]
+  first.stop()
+  await app.wsFanout.publish('news', 1)
+  second.stop()
+  await app.wsFanout.publish('news', 2)
+  t.strictSame([first.messages.length, second.messages.length], [0, 1])
+})
+
 t.test('capturePublishes: next() gives up, and an application without the plugin is refused', async (t) => {
   const app = buildApp(t)
   await app.register(wsViews, {})

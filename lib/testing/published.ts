@@ -40,13 +40,14 @@ export function capturePublishes (app: FastifyInstance, options: { timeoutMs?: n
   const fanout: { publish: WsFanout['publish'] } = app.wsFanout
   const publish = fanout.publish
   const messages: PublishedMessage[] = []
+  let isStopped = false
   const arrivals = new Arrivals<PublishedMessage>('published message', options.timeoutMs ?? 5000)
 
   const capture = async (channel: string | Channel, message: unknown, publishOptions?: PublishOptions): Promise<void> => {
     const name = typeof channel === 'string' ? channel : channel?.name
     const published = publish.call(fanout, channel, message, publishOptions)
-    // the plugin's own: not the application's
-    if (typeof name !== 'string' || name.startsWith('wsv:')) return await published
+    // what begins with wsv: is the plugin's own, not the application's
+    if (isStopped || typeof name !== 'string' || name.startsWith('wsv:')) return await published
     const copy = copyOf(message)
     await published
     const except = publishOptions?.except
@@ -57,6 +58,8 @@ export function capturePublishes (app: FastifyInstance, options: { timeoutMs?: n
   fanout.publish = capture as WsFanout['publish']
 
   const stop = (): void => {
+    isStopped = true
+    // one that began later calls this one
     if (fanout.publish === capture) fanout.publish = publish
   }
   return { messages, next: () => arrivals.next(), stop, [Symbol.dispose]: stop }
