@@ -184,7 +184,7 @@ function readParam (view: NamedUrl, name: string, params: UrlParams): string {
   return text
 }
 
-function readText (view: NamedUrl, name: string, value: unknown): string {
+function readText (view: Pick<NamedUrl, 'name'>, name: string, value: unknown): string {
   if (typeof value === 'string') {
     if (/\p{Surrogate}/u.test(value)) throw new WSV_ERR_URL_PARAM_INVALID(view.name, name, 'well-formed Unicode', 'a lone surrogate')
     return value
@@ -193,7 +193,8 @@ function readText (view: NamedUrl, name: string, value: unknown): string {
   throw new WSV_ERR_URL_PARAM_INVALID(view.name, name, 'a string, a finite number, a bigint or a boolean', describe(value))
 }
 
-function buildQuery (view: NamedUrl, query: UrlQuery): string {
+/** @returns `?since=7`, or `''` when nothing is given */
+export function buildQuery (view: Pick<NamedUrl, 'name'>, query: UrlQuery): string {
   if (typeof query !== 'object' || query === null || Array.isArray(query)) {
     throw new WSV_ERR_URL_PARAM_INVALID(view.name, 'query', 'an object', kindOf(query))
   }

@@ -319,10 +319,58 @@ t.test('next() gives up after timeoutMs, and the message that comes later is for
 
 t.test('what cannot be connected to says what was expected', async (t) => {
   const app = await build(t, echo)
+  await t.rejects(wsConnect(app, undefined as never), { code: 'WSV_ERR_VIEW_NOT_FOUND', message: "wsUrl: no view is named 'undefined', the views are: 'echo'" })
   await t.rejects(wsConnect(app, 'ecko'), { code: 'WSV_ERR_VIEW_NOT_FOUND', message: /'echo'/ })
   await t.rejects(wsConnect(app, 'echo'), { code: 'WSV_ERR_URL_PARAM_MISSING' })
   const bare = buildApp(t)
   await t.rejects(wsConnect(bare, 'echo'), { code: 'WSV_ERR_TEST_INSTANCE' })
+})
+
+t.test('a path has its query beside it, and no params', async (t) => {
+  const urls = new Journal<string>()
+  const app = await build(t, async (ws) => { ws.wsView('/a', { name: 'a', onOpen (socket) { urls.add(socket.request.url) } }) })
+  const clients = [
+    await wsConnect(app, '/ws/a', { query: { since: 7, tag: ['x', 'y'] } }),
+    await wsConnect(app, '/ws/a?page=1', { query: { since: 7 } }),
+    await wsConnect(app, '/ws/a?page=1')
+  ]
+  t.strictSame(await urls.until(3), ['/ws/a?since=7&tag=x&tag=y', '/ws/a?page=1&since=7', '/ws/a?page=1'])
+  await t.rejects(wsConnect(app, '/ws/a', { params: { room: 'a' } }), {
+    code: 'WSV_ERR_URL_PARAM_UNUSED', message: "wsUrl('/ws/a'): 'room' is no parameter of '/ws/a'"
+  })
+  await Promise.all(clients.map((client) => client.close()))
+})
+
+t.test('what the client itself refuses leaves nothing behind', async (t) => {
+  const app = await build(t, echo)
+  const before = process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+  await t.rejects(wsConnect(app, '/ws/echo/a', { protocols: ['no token'] }), SyntaxError)
+  await t.rejects(wsConnect(app, '/ws/echo/a', { headers: { 'x-a': 'a\nb' } }), { code: 'ERR_INVALID_CHAR' })
+  t.equal(process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length, before)
+  await t.rejects(wsConnect(app, '/ws/echo/a', { protocols: ['v1'] }), {
+    code: 'WSV_ERR_TEST_NO_ANSWER', message: 'The handshake failed: Server sent no subprotocol'
+  })
+})
+
+t.test('an application that is closed is not started again', async (t) => {
+  const app = await build(t, echo)
+  await app.close()
+  for (const listen of [true, false]) {
+    await t.rejects(wsConnect(app, '/ws/echo/a', { listen }), { code: 'WSV_ERR_TEST_HANDSHAKE_REFUSED', statusCode: 503 })
+    t.notOk(app.server.listening)
+  }
+})
+
+t.test('what rejects names the line of the test', async (t) => {
+  const app = await build(t, echo, { closeTimeoutMs: 20 })
+  const here = /testing-connect\.test\.ts/
+  const client = await wsConnect(app, '/ws/echo/a', { timeoutMs: 10 })
+  t.match((await t.rejects(client.next()) as Error).stack, here, 'WSV_ERR_TEST_TIMEOUT')
+  const patient = await wsConnect(app, '/ws/echo/a')
+  const next = patient.next()
+  await Promise.all([patient.close(), t.rejects(next).then((error) => { t.match((error as Error).stack, here, 'WSV_ERR_TEST_CLOSED') })])
+  t.match((await t.rejects(wsConnect(app, '/nowhere')) as Error).stack, here, 'WSV_ERR_TEST_HANDSHAKE_REFUSED')
+  await client.close()
 })
 
 t.test('an application that listens already is connected to where it listens', async (t) => {

@@ -1,3 +1,4 @@
+import { callSite } from './call-site.ts'
 import { WSV_ERR_TEST_TIMEOUT } from './errors.ts'
 
 interface Waiting<Item> { resolve (item: Item): void, reject (error: Error): void, timer: NodeJS.Timeout }
@@ -59,13 +60,14 @@ export class Arrivals<Item> {
   next (): Promise<Item> {
     if (this.#items.length > 0) return Promise.resolve(this.#items.shift()!)
     if (this.#end !== undefined) return Promise.reject(this.#end())
+    const fromHere = callSite()
     return new Promise((resolve, reject) => {
       const waiting: Waiting<Item> = {
         resolve,
-        reject,
+        reject: (error) => { reject(fromHere(error)) },
         timer: setTimeout(() => {
           this.#waiting.splice(this.#waiting.indexOf(waiting), 1)
-          reject(new WSV_ERR_TEST_TIMEOUT(this.#what, this.#timeoutMs))
+          waiting.reject(new WSV_ERR_TEST_TIMEOUT(this.#what, this.#timeoutMs))
         }, this.#timeoutMs)
       }
       this.#waiting.push(waiting)

@@ -4,11 +4,13 @@ import { Server as TlsServer, connect as connectTls } from 'node:tls'
 import type { Duplex } from 'node:stream'
 import { WebSocket, type ClientOptions } from 'ws'
 import type { FastifyInstance } from 'fastify'
+import { WSV_ERR_URL_PARAM_UNUSED } from '../errors.ts'
 import { ServerState } from '../server-state.ts'
 import { kView } from '../symbols.ts'
 import type { WsSocket, WsUrlParam, WsUrlOptions, WsViewName } from '../types.ts'
-import { resolveUrl } from '../url.ts'
+import { buildQuery, resolveUrl } from '../url.ts'
 import { Arrivals } from './arrivals.ts'
+import { callSite } from './call-site.ts'
 import { readFrame, WsTestClient } from './client.ts'
 import { WSV_ERR_TEST_CLOSED, WSV_ERR_TEST_INSTANCE, WSV_ERR_TEST_NO_ANSWER } from './errors.ts'
 import { HandshakeRefused } from './handshake-refused.ts'
@@ -16,9 +18,9 @@ import { openPipe } from './pipe.ts'
 
 /** The options of `wsConnect`. */
 export interface WsConnectOptions {
-  /** one value per parameter of the view's path, as for `wsUrl` */
+  /** one value per parameter of the view's path, as for `wsUrl`; none where the target is a path */
   params?: Readonly<Record<string, WsUrlParam | undefined>>
-  /** as for `wsUrl` */
+  /** as for `wsUrl`; added to a path too */
   query?: WsUrlOptions['query']
   /** `host` too. Default of `host`: the view's `host` constraint, or `localhost` */
   headers?: Readonly<Record<string, string>>
@@ -50,24 +52,30 @@ interface Route {
  * @param app - the instance that has `wsUrl`; it is made ready
  * @param target - the name of a view, or a path that begins with `/`
  * @throws (rejects) HandshakeRefused with the HTTP response; WSV_ERR_TEST_NO_ANSWER when the connection ended without one;
- *   WSV_ERR_TEST_INSTANCE; what `wsUrl` throws
+ *   WSV_ERR_TEST_INSTANCE; what `wsUrl` throws; what `ws` throws for a header or a subprotocol that cannot be sent
  */
 export async function wsConnect (app: FastifyInstance, target: WsViewName | `/${string}`, options: WsConnectOptions = {}): Promise<WsTestClient> {
+  const fromHere = callSite()
   await app.ready()
   if (!app.hasDecorator('wsUrl')) throw new WSV_ERR_TEST_INSTANCE('wsConnect', 'the instance that fastify-ws-views is registered on')
   const { path, host } = pathOf(app, target, options)
-  const route = options.listen === true ? await routeOverTcp(app) : routeInProcess(app, options)
+  // a closed one would listen again, and nobody would close it
+  const route = options.listen === true && !ServerState.of(app, {}).isClosing ? await routeOverTcp(app) : routeInProcess(app, options)
   const { origin, protocols = [], timeoutMs = 5000 } = options
   const raw = new WebSocket(`ws://localhost${path}`, [...protocols], {
     headers: headersOf(options, host),
     ...(origin === undefined ? {} : { origin }),
     createConnection: () => route.connect() as TcpSocket
   } satisfies ClientOptions)
-  return await handshake(app, raw, route, timeoutMs)
+  return await handshake(app, raw, route, timeoutMs).catch((error: Error) => { throw fromHere(error) })
 }
 
 function pathOf (app: FastifyInstance, target: string, { params, query }: WsConnectOptions): { path: string, host: string | undefined } {
-  if (target.startsWith('/')) return { path: target, host: undefined }
+  if (String(target).startsWith('/')) {
+    for (const [name, value] of Object.entries(params ?? {})) if (value !== undefined) throw new WSV_ERR_URL_PARAM_UNUSED(target, name, target)
+    const more = query === undefined ? '' : buildQuery({ name: target }, query)
+    return { path: target + (target.includes('?') ? more.replace('?', '&') : more), host: undefined }
+  }
   // not `wsUrl`: with a `baseUrl` its path is the one outside, in front of a proxy
   const builder = ServerState.of(app, {}).names.get(target)
   return { path: resolveUrl(builder, params, query), host: builder.view.host }
@@ -83,15 +91,17 @@ function headersOf ({ headers = {}, cookies = {} }: WsConnectOptions, host = 'lo
 
 function routeInProcess (app: FastifyInstance, { remoteAddress }: WsConnectOptions): Route {
   const encrypted = app.server instanceof TlsServer
-  const pipe = openPipe({ remoteAddress, encrypted })
+  let server: Duplex | undefined
   return {
     connect () {
+      const pipe = openPipe({ remoteAddress, encrypted })
+      server = pipe.server
       // Node's documentation of 'connection': "This event can also be explicitly emitted by users to inject connections
       // into the HTTP server." With TLS it is the event that comes after the TLS handshake.
       app.server.emit(encrypted ? 'secureConnection' : 'connection', pipe.server)
       return pipe.client
     },
-    isOtherEnd: (stream) => stream === pipe.server,
+    isOtherEnd: (stream) => stream === server,
     letGo () { /* the pipe does, when the server ends it */ }
   }
 }

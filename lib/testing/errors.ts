@@ -8,9 +8,9 @@ export const WSV_ERR_TEST_INSTANCE = createError<[what: string, expected: string
 /** The answer was no 101: the `HandshakeRefused`. */
 export const WSV_ERR_TEST_HANDSHAKE_REFUSED = createError<[status: number, body: string]>(
   'WSV_ERR_TEST_HANDSHAKE_REFUSED', 'The handshake was answered with %d: %s', 500)
-/** The connection ended before there was an answer. */
+/** The connection ended before there was an answer, or the answer was not one that a client accepts. */
 export const WSV_ERR_TEST_NO_ANSWER = createError<[reason: string]>(
-  'WSV_ERR_TEST_NO_ANSWER', 'The handshake was not answered: %s', 500)
+  'WSV_ERR_TEST_NO_ANSWER', 'The handshake failed: %s', 500)
 /** Nothing came in time. */
 export const WSV_ERR_TEST_TIMEOUT = createError<[what: string, ms: number]>(
   'WSV_ERR_TEST_TIMEOUT', 'No %s came within %d ms', 500)
