@@ -122,6 +122,14 @@ t.test('capturePublishes: next() gives up, and an application without the plugin
   t.throws(() => capturePublishes(buildApp(t)), { code: 'WSV_ERR_TEST_INSTANCE' })
 })
 
+t.test('TestBroker: each application needs one of its own', async (t) => {
+  const broker = new TestBroker()
+  await buildApp(t).register(wsViews, { fanout: broker }).ready()
+  await t.rejects(async () => { await buildApp(t).register(wsViews, { fanout: broker }).ready() }, {
+    code: 'WSV_ERR_TEST_INSTANCE', message: 'TestBroker needs an application of its own'
+  })
+})
+
 t.test('TestBroker: taken away and back, as Redis can be', async (t) => {
   const broker = new TestBroker()
   const gaps = new Journal<string[]>()

@@ -2,7 +2,7 @@ import createError from '@fastify/error'
 
 // Key = code = name. What goes wrong in a test; nothing of it is in an application.
 
-/** The application has no such plugin. */
+/** The application has no such plugin, or a `TestBroker` has another application already. */
 export const WSV_ERR_TEST_INSTANCE = createError<[what: string, expected: string]>(
   'WSV_ERR_TEST_INSTANCE', '%s needs %s', 500, TypeError)
 /** The answer was no 101: the `HandshakeRefused`. */

@@ -3,6 +3,7 @@ import type { Broker, BrokerEvents } from '../fan-out/broker.ts'
 import { InProcessBroker } from '../fan-out/in-process.ts'
 import type { ChannelMessage } from '../fan-out/message.ts'
 import type { WsFanout } from '../types.ts'
+import { WSV_ERR_TEST_INSTANCE } from './errors.ts'
 
 /**
  * A broker that can be taken away, as Redis can: `register(wsViews, { fanout: broker })`, one for each application.
@@ -32,6 +33,7 @@ export class TestBroker implements Broker {
   }
 
   open (events: BrokerEvents): Promise<void> {
+    if (this.#events !== undefined) return Promise.reject(new WSV_ERR_TEST_INSTANCE('TestBroker', 'an application of its own'))
     this.#events = events
     return this.#carrier.open(events)
   }
