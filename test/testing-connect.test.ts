@@ -1,7 +1,8 @@
 import t from 'tap'
+import type { Socket } from 'node:net'
 import cookie from '@fastify/cookie'
 import { Type } from '@sinclair/typebox'
-import Fastify, { type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyListenOptions } from 'fastify'
 import wsViews, { defineChannel, type CloseInfo, type WsViews, type WsViewsOptions } from '../lib/index.ts'
 import { HandshakeRefused, wsConnect, type WsTestClient } from '../lib/testing/index.ts'
 import { certificate } from './fixtures/certificate.ts'
@@ -350,6 +351,26 @@ t.test('what the client itself refuses leaves nothing behind', async (t) => {
   await t.rejects(wsConnect(app, '/ws/echo/a', { protocols: ['v1'] }), {
     code: 'WSV_ERR_TEST_NO_ANSWER', message: 'The handshake failed: Server sent no subprotocol'
   })
+})
+
+t.test('a server that accepts no WebSockets: the connection of the refused handshake is not kept', async (t) => {
+  const app = await build(t, echo, { serve: false })
+  const connections = new Set<object>()
+  app.server.on('connection', (socket: Socket) => { connections.add(socket.once('close', () => { connections.delete(socket) })) })
+  for (const listen of [false, true]) {
+    await t.rejects(wsConnect(app, 'echo', { params: { room: 'a' }, listen }), { code: 'WSV_ERR_TEST_HANDSHAKE_REFUSED', statusCode: 404 })
+    while (connections.size > 0) await new Promise((resolve) => { setImmediate(resolve) })
+  }
+})
+
+t.test('clients that connect at the same time over TCP start the application once', async (t) => {
+  const app = await build(t, echo)
+  const listen = app.listen.bind(app) as (options: FastifyListenOptions) => Promise<string>
+  let count = 0
+  app.listen = ((options: FastifyListenOptions) => { count++; return listen(options) }) as typeof app.listen
+  const clients = await Promise.all([1, 2, 3].map(async () => await wsConnect(app, 'echo', { params: { room: 'a' }, listen: true })))
+  t.equal(count, 1)
+  await Promise.all(clients.map((client) => client.close()))
 })
 
 t.test('an application that is closed is not started again', async (t) => {

@@ -106,8 +106,14 @@ function routeInProcess (app: FastifyInstance, { remoteAddress }: WsConnectOptio
   }
 }
 
+const starting = new WeakMap<object, Promise<unknown>>()
+
 async function routeOverTcp (app: FastifyInstance): Promise<Route> {
-  if (!app.server.listening) await app.listen({ port: 0, host: '127.0.0.1' })
+  if (!app.server.listening) {
+    const listening = starting.get(app.server) ?? app.listen({ port: 0, host: '127.0.0.1' })
+    starting.set(app.server, listening)
+    await listening
+  }
   const address = app.server.address() as AddressInfo | string
   let tcp: TcpSocket | undefined
   return {
@@ -136,7 +142,9 @@ function handshake (app: FastifyInstance, raw: WebSocket, route: Route, timeoutM
       reject(Object.assign(new WSV_ERR_TEST_NO_ANSWER(error.message), { cause: error }))
     })
     raw.once('unexpected-response', (_request, response: IncomingMessage) => {
-      readBody(response).then(
+      // a server may keep the connection for another request, and it would keep the process
+      const { socket } = response
+      readBody(response).finally(() => { socket.destroy() }).then(
         (body) => { reject(new HandshakeRefused(response.statusCode ?? 0, response.headers, body)) },
         (error: Error) => { reject(Object.assign(new WSV_ERR_TEST_NO_ANSWER(error.message), { cause: error })) })
     })
