@@ -115,7 +115,7 @@ export interface WsView<Url extends string = string, Name extends string = strin
   readonly options: WsViewOptions
   /** of the owning style */
   readonly handler: WsHandler | undefined
-  /** @internal only in the types */
+  /** @hidden only in the types; `WsViewTypes` of an application reads it, so it is published */
   readonly __types?: { name: Name, message: In, reply: Out }
 }
 
