@@ -3,14 +3,14 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import type { FastifyInstance } from 'fastify'
 import ts from 'typescript'
 import * as exported from '../lib/index.ts'
 import { registrationRules, serverRules, viewDefaultRules, viewOnlyRules } from '../lib/option-rules.ts'
 import * as kit from '../lib/testing/index.ts'
 import { childEnv } from './fixtures/child-env.ts'
-import { readCodeBlocks, writeCodeBlocks } from './fixtures/code-blocks.ts'
+import { readCodeBlocks, writeCodeBlocks, type CodeBlock } from './fixtures/code-blocks.ts'
 import { rawClient } from './fixtures/rfc6455.ts'
 
 const blocks = readCodeBlocks()
@@ -21,6 +21,12 @@ const { closeCodes, errors } = exported
 
 t.test('every TypeScript block compiles against the built package', async (t) => {
   t.ok(blocks.length >= 3)
+  // what is merged into the plugin's own types holds for a whole program
+  const alone = blocks.filter(({ name }) => name === 'alone')
+  for (const group of [blocks.filter((block) => !alone.includes(block)), ...alone.map((block) => [block])]) compile(t, group)
+})
+
+function compile (t: Test, blocks: CodeBlock[]): void {
   const files = writeCodeBlocks(blocks, '.documents/compiled')
   const { config } = ts.readConfigFile('tsconfig.json', (path) => readFileSync(path, 'utf8')) as { config: { compilerOptions: object } }
   const { options } = ts.convertCompilerOptionsFromJson({ ...config.compilerOptions, noEmit: true }, '.')
@@ -31,7 +37,7 @@ t.test('every TypeScript block compiles against the built package', async (t) =>
       .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))
     t.strictSame(problems, [], blocks[i]!.where)
   }
-})
+}
 
 t.test('the quick start does what the README says', async (t) => {
   process.env.PORT = '0'
@@ -55,6 +61,21 @@ t.test('the quick start does what the README says', async (t) => {
 
   const { body } = await app.inject({ url: '/where', headers: { host: 'localhost:3000' } })
   t.equal(body, 'ws://localhost:3000/ws/chat')
+})
+
+t.test('the example of docs/sessions.md logs in and out', async (t) => {
+  const [file] = writeCodeBlocks(blocks.filter(({ name }) => name === 'sessions'), '.documents/sessions')
+  const { app } = await import(pathToFileURL(file!).href) as { app: FastifyInstance }
+  t.teardown(() => app.close())
+  const { wsConnect } = await import(pathToFileURL('dist/testing/index.js').href) as typeof kit // of the package the example has
+  await t.rejects(wsConnect(app, 'feed'), { code: 'WSV_ERR_TEST_HANDSHAKE_REFUSED', statusCode: 401 })
+  const login = await app.inject({ method: 'POST', url: '/login', body: { user: 'ada' } })
+  const cookies = Object.fromEntries(login.cookies.map(({ name, value }) => [name, value]))
+  const client = await wsConnect(app, 'feed', { cookies })
+  client.send({ seen: 'x' })
+  await client.expectErrors({ seen: ['invalid'] })
+  t.equal((await app.inject({ method: 'POST', url: '/logout', cookies })).statusCode, 200)
+  t.match(await client.closed, { code: 4401 })
 })
 
 t.test('the README lists every close code, and no other', async (t) => {
