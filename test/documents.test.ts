@@ -127,6 +127,36 @@ t.test('the README lists every export, and no other', async (t) => {
   for (const name of Object.keys(kit)) t.ok(pages.get('docs/testing.md')!.includes(name), `${name} of the kit`)
 })
 
+t.test('every option and every member of the kit has a row in docs/testing.md, and every row is one', async (t) => {
+  const page = pages.get('docs/testing.md')!
+  const rowsBelow = (heading: string): string[] => [...page.slice(page.indexOf(heading)).split('\n## ', 1)[0]!.matchAll(/^\| (`.*?) \|/gm)]
+    .flatMap(([, cell]) => [...cell!.matchAll(/`(\w+)/g)].map(([, name]) => name!))
+  t.strictSame(rowsBelow('## wsConnect').sort(), membersOf('lib/testing/connect.ts', 'WsConnectOptions').sort())
+  t.strictSame(rowsBelow('## The client\n').sort(), membersOf('lib/testing/client.ts', 'WsTestClient').sort())
+})
+
+t.test('the README names every member of the socket and every decorator, and no other', async (t) => {
+  const socket = /^### The socket\n\n([\s\S]*?) · async iteration/m.exec(readme)![1]!
+  t.strictSame(socket.split(/\s*·\s*/).map((member) => /^`(\w+)/.exec(member)![1]).sort(), membersOf('lib/types/socket.ts', 'WsSocket').sort())
+  const [, instance, request] = /The instance gets (.*), its requests (.*)\./.exec(readme)!
+  for (const [listed, name] of [[instance, 'FastifyInstance'], [request, 'FastifyRequest']] as const) {
+    t.strictSame([...listed!.matchAll(/`(\w+)`/g)].map(([, name]) => name).sort(), membersOf('lib/types.ts', name).sort())
+  }
+})
+
+/** The public members of an interface or a class, wherever in the file it is declared. */
+function membersOf (file: string, name: string): string[] {
+  const members: string[] = []
+  const visit = (node: ts.Node): void => {
+    if ((ts.isInterfaceDeclaration(node) || ts.isClassDeclaration(node)) && node.name?.text === name) {
+      members.push(...node.members.flatMap(({ name }) => name !== undefined && ts.isIdentifier(name) ? [name.text] : []))
+    }
+    ts.forEachChild(node, visit)
+  }
+  visit(ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.Latest))
+  return members
+}
+
 t.test('CONTRIBUTING.md knows every file of lib/, and no other', async (t) => {
   const table = /^\| files \|[\s\S]*?\n\n/m.exec(pages.get('CONTRIBUTING.md')!)![0]
   const listed = [...table.matchAll(/^\| (.*?) \|/gm)].flatMap(([, cell]) => [...cell!.matchAll(/`([^`]+)`/g)].map(([, name]) => name))
