@@ -8,6 +8,7 @@ import type { FastifyInstance } from 'fastify'
 import ts from 'typescript'
 import * as exported from '../lib/index.ts'
 import { registrationRules, serverRules, viewDefaultRules, viewOnlyRules } from '../lib/option-rules.ts'
+import { serverDefaults, viewDefaults } from '../lib/options.ts'
 import * as kit from '../lib/testing/index.ts'
 import { childEnv } from './fixtures/child-env.ts'
 import { readCodeBlocks, writeCodeBlocks, type CodeBlock } from './fixtures/code-blocks.ts'
@@ -125,6 +126,27 @@ t.test('the README lists every export, and no other', async (t) => {
   const listed = [...section.matchAll(/^\| (.*?) \|/gm)].flatMap(([, cell]) => [...cell!.matchAll(/`(\w+)`/g)].map(([, name]) => name))
   t.strictSame(listed.sort(), Object.keys(exported).sort())
   for (const name of Object.keys(kit)) t.ok(pages.get('docs/testing.md')!.includes(name), `${name} of the kit`)
+})
+
+t.test('the README has the defaults of the limits', async (t) => {
+  const section = /^## Limits\n([\s\S]*?)^## /m.exec(readme)![1]!
+  const units: Record<string, number> = { KiB: 1024, MiB: 1024 * 1024, s: 1000 }
+  const read = (text: string): unknown => {
+    const [, number, unit] = /^([\d ]+?)(?: (KiB|MiB|s))?$/.exec(text) ?? []
+    if (number !== undefined) return Number(number.replaceAll(' ', '')) * (unit === undefined ? 1 : units[unit]!)
+    return JSON.parse(text.replaceAll('`', '').replaceAll("'", '"').replace(/(\w+):/g, '"$1":').replace(/(\d)_/g, '$1'))
+  }
+  const defaults: Record<string, unknown> = { ...serverDefaults, ...viewDefaults }
+  let count = 0
+  for (const [, names, values] of section.matchAll(/^\| (`.*?) \| (.*?) \|/gm)) {
+    if (values!.startsWith('none')) continue
+    const given = values!.split(/, (?![^{]*\})/)
+    for (const [i, [, name]] of [...names!.matchAll(/`(\w+)`/g)].entries()) {
+      t.strictSame(read(given[i]!), defaults[name!], name!)
+      count++
+    }
+  }
+  t.ok(count > 10)
 })
 
 t.test('every option and every member of the kit has a row in docs/testing.md, and every row is one', async (t) => {
