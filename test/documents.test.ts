@@ -179,6 +179,12 @@ function membersOf (file: string, name: string): string[] {
   return members
 }
 
+t.test('example/README.md lists every variable of the sandbox, and no other', async (t) => {
+  const listed = [...pages.get('example/README.md')!.matchAll(/^\| (`[A-Z].*?) \|/gm)].flatMap(([, cell]) => [...cell!.matchAll(/`(\w+)`/g)].map(([, name]) => name))
+  const [, read] = /const \{ (.*) \} = process\.env/.exec(readFileSync('example/server.ts', 'utf8'))!
+  t.strictSame(listed.sort(), [...read!.matchAll(/[A-Z_]+/g)].map(([name]) => name).sort())
+})
+
 t.test('CONTRIBUTING.md knows every file of lib/, and no other', async (t) => {
   const table = /^\| files \|[\s\S]*?\n\n/m.exec(pages.get('CONTRIBUTING.md')!)![0]
   const listed = [...table.matchAll(/^\| (.*?) \|/gm)].flatMap(([, cell]) => [...cell!.matchAll(/`([^`]+)`/g)].map(([, name]) => name))
