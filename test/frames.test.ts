@@ -246,6 +246,27 @@ t.test('a messageSchema of a text or binary view is asked about the text or the 
   await leave(client)
 })
 
+t.test('what only a codec can give, bytes or a Date, reaches the handler as it is', async t => {
+  const seen = new Journal<unknown>()
+  const { port } = await startViews(t, async ws => {
+    for (const form of ['form', 'strict'] as const) {
+      ws.wsView(`/${form}`, {
+        name: form,
+        form,
+        frames: { parse: (data) => ({ bytes: data, at: new Date(0) }), serialize: String },
+        messageSchema: Type.Object({ bytes: Type.Unknown(), at: Type.Unknown() }),
+        onMessage (socket, message) { seen.add(message) }
+      })
+    }
+  })
+  for (const [i, form] of ['form', 'strict'].entries()) {
+    const client = await rawClient(port, `/ws/${form}`, { t })
+    client.send(Buffer.from('abc'))
+    t.strictSame((await seen.until(i + 1))[i], { bytes: Buffer.from('abc'), at: new Date(0) }, form)
+    await leave(client)
+  }
+})
+
 t.test('error replies of text, binary and raw views are text frames with JSON', async t => {
   const { port } = await startViews(t, async ws => {
     for (const frames of ['text', 'binary', 'raw'] as const) ws.wsView(`/${frames}`, { name: frames, frames })

@@ -110,10 +110,13 @@ export function isTaken (branches: readonly Part[], isExclusive: boolean, { kept
   return branches.some(({ fits }) => fits(kept, null))
 }
 
-/** A copy of what JSON can hold. */
+/** A copy of what JSON can hold; what only a codec can give, bytes or a Date, is what it was. */
 export function copy (value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) return value.map(copy)
+  const prototype = Object.getPrototypeOf(value) as object | null
+  // those of params and of a querystring have a prototype of their own, without another one behind it
+  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) return value
   const out: Members = {}
   for (const key of Object.keys(value)) {
     if (key === '__proto__') Object.defineProperty(out, key, { value: copy((value as Members)[key]), enumerable: true, writable: true, configurable: true })

@@ -3,7 +3,8 @@
  * that did not come through our own parser.
  */
 export function isUnsafe (value: unknown, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return false
+  // bytes have a key for each of them, and nothing within
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return false
   if (levels === 0) return true
   if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i++) {
