@@ -179,8 +179,12 @@ function checkTogether (where: string, view: ViewOptions, own: Record<string, un
     throw new WSV_ERR_OPTION_INVALID(where, 'messageSchema',
       'given where a JSON view takes messages (a schema without constraints, {} or Type.Unknown(), takes anything)', 'undefined')
   }
-  if (!view.hasForm) {
-    const reason = view.messageSchema === undefined ? 'there is no messageSchema' : 'the messageSchema takes anything'
+  const reason = view.messageSchema === undefined
+    ? 'there is no messageSchema'
+    : !view.hasForm
+        ? 'the messageSchema takes anything'
+        : typeof view.frames === 'string' && view.frames !== 'json' ? `a message of frames '${view.frames}' has no fields` : undefined
+  if (reason !== undefined) {
     const step = formSteps.find(name => view[name] !== undefined)
     if (step !== undefined) throw new WSV_ERR_OPTION_INVALID(where, step, `left out: ${reason}, so there is no form`, describe(view[step]))
     if (typeof view.onMessage === 'object') {

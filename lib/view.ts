@@ -2,7 +2,6 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { closeCodes } from './close-codes.ts'
 import { WSV_ERR_REPLY_WITHOUT_SCHEMA, WSV_ERR_VIEW_INVALID } from './errors.ts'
 import { compileForm, type Form, type FormApp } from './form/form.ts'
-import { compileCheck } from './form/strict.ts'
 import { ValidationError } from './form/validation-error.ts'
 import { isPromise } from './is-promise.ts'
 import { INVALID, isPlain, parseJson, parseWith, refOf, withoutRef, type Ref, type Serialize } from './message.ts'
@@ -36,8 +35,6 @@ export class View {
   readonly options: ViewOptions
   readonly #outgoing: Outgoing
   #form: Form | undefined
-  /** a text or bytes are checked as they are, they have no fields to clean */
-  #checkPlain: ((message: unknown) => FormErrors | null) | undefined
   /** those of `addWsHook` */
   #preMessageHooks: MessageHandler[] = []
   #handler: MessageHandler | undefined
@@ -64,8 +61,12 @@ export class View {
     const { options } = this
     this.#preMessageHooks = app.hooks.preMessage
     const hasFields = !isPlain(options.frames)
-    this.#form = compileForm(options.hasForm && hasFields ? options.messageSchema : {}, options, { ...app, isParsed: options.frames === 'json' })
-    if (options.hasForm && !hasFields) this.#checkPlain = compileCheck(options.messageSchema, app)
+    // a text or bytes are checked as they are, they have no fields to clean
+    this.#form = compileForm(options.hasForm ? options.messageSchema : {}, hasFields ? options : { ...options, form: 'strict' }, {
+      ...app,
+      isParsed: options.frames === 'json',
+      customCompiler: options.form === 'strict' && app.customCompiler === true
+    })
     this.#outgoing.ready(app, app.serialize, app.hooks.preSend)
     this.#takesRef = hasFields && options.refKey !== false
     const isDropped = options.hasForm && options.form === 'form' && options.unknownKeys === 'drop' && isClosed(options.messageSchema)
@@ -120,10 +121,7 @@ export class View {
       if (this.#stripsRef) message = withoutRef(message, options.refKey as string)
     }
     if (!options.takesMessages) return this.#stop(this.invalid(socket, this.#error(socket, 'unexpected'), ref, message))
-    if (this.#checkPlain !== undefined) {
-      const errors = this.#checkPlain(message)
-      if (errors !== null) return this.#stop(this.invalid(socket, errors, ref, message))
-    } else if (options.hasForm) {
+    if (options.hasForm) {
       const result = this.#form!.clean(message, socket.formContext)
       if (isPromise(result)) return result.then((result) => this.#afterForm(socket, result, ref, message))
       return this.#afterForm(socket, result, ref, message)

@@ -246,6 +246,31 @@ t.test('a messageSchema of a text or binary view is asked about the text or the 
   await leave(client)
 })
 
+t.test('a messageSchema of a text view is a strict one: texts, transforms, and no pattern that takes exponential time', async t => {
+  const { port } = await startViews(t, async ws => {
+    ws.wsView('/number', {
+      name: 'number',
+      frames: 'text',
+      messageSchema: Type.Transform(Type.String({ minLength: 2, errorMessages: { min_length: 'Longer!' } })).Decode(Number).Encode(String),
+      messages: (code, params, { locale }) => `${code} ${locale}`,
+      locale: () => 'de',
+      onMessage: (socket, message) => `${typeof message} ${message}`
+    })
+    ws.wsView('/raw', { name: 'raw', frames: 'raw', messageSchema: Type.String(), messages: code => code, onMessage: (socket, message) => message })
+  })
+  const number = await rawClient(port, '/ws/number', { t })
+  t.same(await talk(number, '42'), ['number 42'])
+  t.match(json((await talk(number, '4'))[0]!), { errors: { __all__: [{ message: 'Longer!', code: 'min_length' }] } })
+  await leave(number)
+  const raw = await rawClient(port, '/ws/raw', { t })
+  t.match(json((await talk(raw, Buffer.alloc(60_000)))[0]!), { errors: { __all__: [{ message: 'invalid' }] } })
+  t.same(await talk(raw, 'text'), ['text'])
+  await leave(raw)
+  await t.rejects(startViews(t, async ws => {
+    ws.wsView('/slow', { name: 'slow', frames: 'text', messageSchema: Type.String({ pattern: '^(a+)+$' }) }, async () => {})
+  }), { code: 'WSV_ERR_PATTERN_UNSAFE', message: /'slow'/ })
+})
+
 t.test('what only a codec can give, bytes or a Date, reaches the handler as it is', async t => {
   const seen = new Journal<unknown>()
   const { port } = await startViews(t, async ws => {

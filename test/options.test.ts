@@ -422,6 +422,11 @@ t.test('a schema that takes anything turns the form off', t => {
     t.throws(() => readTalking({ messageSchema, onMessage: { say: nothing } }), { code: 'WSV_ERR_OPTION_INVALID', message: /'onMessage' must be a function: .* no tag to dispatch by/ })
   }
   t.throws(() => readView({ frames: 'text', onMessage: nothing, clean: nothing }), { code: 'WSV_ERR_OPTION_INVALID', message: /'clean' must be left out: there is no messageSchema/ })
+  for (const frames of ['text', 'binary', 'raw']) {
+    t.throws(() => readTalking({ frames, messageSchema: Type.String(), clean: nothing }), {
+      code: 'WSV_ERR_OPTION_INVALID', message: /'clean' must be left out: a message of frames '\w+' has no fields, so there is no form/
+    }, 'it would never run')
+  }
   for (const messageSchema of [schema, { $ref: 'a#' }, { type: 'object' }, { custom: true }, Type.Transform(Type.Unknown()).Decode(nothing).Encode(nothing)]) {
     t.equal(readTalking({ messageSchema, clean: nothing }).view.hasForm, true, JSON.stringify(messageSchema))
   }
