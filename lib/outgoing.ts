@@ -107,8 +107,9 @@ export class Outgoing {
   /** @param ref - put on a reply that is an object and has none */
   #encode (message: unknown, ref?: Ref): string | Buffer {
     const { frames } = this.#options
-    if (isPlain(frames)) return plainData(message, frames)
+    const plain = isPlain(frames) ? plainData(message, frames) : undefined
     if (this.#checkReply !== undefined && message !== undefined) this.#check(message, this.#checkReply)
+    if (plain !== undefined) return plain
     const refKey = this.#options.refKey as string
     if (typeof frames === 'object') return codecData(frames, ref === undefined ? message : withRefOn(message, refKey, ref))
     return withRef(jsonText(message, this.#serialize ?? JSON.stringify), refKey, ref)

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { WSV_ERR_PREFIX_AMBIGUOUS, WSV_ERR_VIEW_TOO_LATE } from './errors.ts'
+import { WSV_ERR_PREFIX_AMBIGUOUS, WSV_ERR_SCHEMA_INVALID, WSV_ERR_VIEW_TOO_LATE } from './errors.ts'
 import { formAppOf } from './form/app.ts'
 import type { Serialize } from './message.ts'
 import type { PluginOptions } from './options.ts'
@@ -81,7 +81,7 @@ export class Registration {
   #ready (): void {
     this.#isReady = true
     for (const { view, hasCustomCompiler } of this.#views) {
-      const { instance, options, path } = view
+      const { instance } = view
       const app = formAppOf(instance, view.name)
       view.ready({
         ...app,
@@ -89,9 +89,7 @@ export class Registration {
         compile: app.compile ?? (() => () => true),
         customCompiler: hasCustomCompiler,
         hooks: wsHooksOf(instance),
-        serialize: options.replySchema === undefined
-          ? undefined
-          : instance.serializerCompiler?.({ schema: options.replySchema, method: 'GET', url: path, httpStatus: '101' }) as Serialize | undefined
+        serialize: serializerOf(view)
       })
     }
   }
@@ -110,6 +108,20 @@ export class Registration {
       return { registration: registrations[0]!, prefix: registrations[0]!.#options.prefix }
     }
     throw new WSV_ERR_PREFIX_AMBIGUOUS(url)
+  }
+}
+
+/**
+ * Fastify's serializer for the replies of a JSON view; text, bytes and codecs have no use for one.
+ *
+ * @throws WSV_ERR_SCHEMA_INVALID
+ */
+function serializerOf ({ instance, name, path, options: { replySchema, frames } }: View): Serialize | undefined {
+  if (replySchema === undefined || frames !== 'json') return undefined
+  try {
+    return instance.serializerCompiler?.({ schema: replySchema, method: 'GET', url: path, httpStatus: '101' }) as Serialize | undefined
+  } catch (cause) {
+    throw Object.assign(new WSV_ERR_SCHEMA_INVALID(name, `replySchema: ${(cause as Error).message}`), { cause })
   }
 }
 

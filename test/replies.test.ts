@@ -270,6 +270,28 @@ t.test('checkReplies: what the replySchema does not allow is not sent', async t 
   await leave(unchecked)
 })
 
+t.test('checkReplies holds for text as well', async t => {
+  const { port } = await startViews(t, async ws => {
+    ws.wsView('/text', { name: 'text', frames: 'text', replySchema: Type.String({ maxLength: 3 }), onMessage: (socket, message) => message })
+  })
+  const client = await rawClient(port, '/ws/text', { t })
+  client.send('abc')
+  t.equal((await client.next()).data, 'abc')
+  client.send('abcd')
+  t.same(await closedBy(client), { code: 1011, reason: 'internal_error' })
+})
+
+t.test('a replySchema that cannot be compiled is refused when the server gets ready, with the name of the view', async t => {
+  const broken: [options: object, reason: RegExp][] = [
+    [{ replySchema: { $ref: 'nope#' } }, /'chat'.*replySchema: .*nope/],
+    [{ replySchema: { type: 'strin' } }, /'chat'.*replySchema: .*type/],
+    [{ frames: 'binary', replySchema: Type.Uint8Array() }, /'chat'.*Uint8Array/]
+  ]
+  for (const [options, message] of broken) {
+    await t.rejects(startViews(t, async ws => { ws.wsView('/chat', { name: 'chat', ...options }) }), { code: 'WSV_ERR_SCHEMA_INVALID', message })
+  }
+})
+
 t.test('checkReplies is on outside production', async t => {
   const before = process.env.NODE_ENV
   t.teardown(() => { process.env.NODE_ENV = before; if (before === undefined) delete process.env.NODE_ENV })
