@@ -1,5 +1,6 @@
 import sjson from 'secure-json-parse'
-import { WSV_ERR_NOT_SERIALIZABLE } from './errors.ts'
+import { WSV_ERR_NOT_SERIALIZABLE, WSV_ERR_OPTION_INVALID } from './errors.ts'
+import { isPromise } from './is-promise.ts'
 import type { Codec, ViewOptions } from './options.ts'
 
 /** what `parse` and `depthOf` answer for text that is no JSON, or that we refuse */
@@ -27,14 +28,33 @@ export function parseJson (text: string, maxDepth: number): unknown {
   return value
 }
 
-/** With a codec of the user's; a `parse` that throws is the client's mistake too. */
+/**
+ * With a codec of the user's; a `parse` that throws is the client's mistake too.
+ *
+ * @throws WSV_ERR_OPTION_INVALID where it gives a promise
+ */
 export function parseWith (codec: Codec, data: string | Buffer): unknown {
+  let message: unknown
   try {
-    return codec.parse(data)
+    message = codec.parse(data)
   } catch {
     // a client's mistake, which the caller answers
     return INVALID
   }
+  return atOnce(message, 'frames.parse')
+}
+
+/**
+ * What a synchronous function of the user's has given. A promise would be sent as `{}`, and would end the process
+ * where it rejects.
+ *
+ * @param option - the name of the function
+ * @throws WSV_ERR_OPTION_INVALID
+ */
+export function atOnce (result: unknown, option: string): unknown {
+  if (!isPromise(result)) return result
+  result.then(undefined, () => { /* what is thrown here comes before it */ })
+  throw new WSV_ERR_OPTION_INVALID('wsView', option, 'a synchronous function', 'one that returns a promise')
 }
 
 function isDeeper (value: unknown, levels: number): boolean {
@@ -119,7 +139,7 @@ export function jsonText (message: unknown, serialize: Serialize): string {
 /**
  * The kind of frame is what `binary` says; where it says nothing, what `serialize` returns.
  *
- * @throws WSV_ERR_NOT_SERIALIZABLE
+ * @throws WSV_ERR_NOT_SERIALIZABLE, WSV_ERR_OPTION_INVALID
  */
 export function codecData (codec: Codec, message: unknown): string | Buffer {
   const { binary } = codec
@@ -129,6 +149,7 @@ export function codecData (codec: Codec, message: unknown): string | Buffer {
   } catch (cause) {
     throw notSerializable(message, 'what the codec takes', cause)
   }
+  atOnce(data, 'frames.serialize')
   if (typeof data === 'string') return binary === true ? Buffer.from(data) : data
   if (data instanceof Uint8Array) return binary === false ? bufferOf(data).toString() : bufferOf(data)
   throw new WSV_ERR_NOT_SERIALIZABLE(`What the codec made of it, ${typeof data},`, 'a string or a Buffer')

@@ -1,7 +1,7 @@
 import { WSV_ERR_OPTION_INVALID } from './errors.ts'
 import type { ServerOptions, ViewDefaults, ViewOptions } from './options.ts'
 import {
-  aBoolean, aCount, aDuration, aFunction, aLimitOfWs, aList, anObject, aSchema, aShape, aTable, aText, either, isObject, isPlainObject, oneOf, rule
+  aBoolean, aCount, aDuration, aFunction, aLimitOfWs, aList, anObject, aSchema, aShape, aSyncFunction, aTable, aText, either, isObject, isPlainObject, oneOf, rule
 } from './rule.ts'
 import type { Rule } from './rule.ts'
 
@@ -41,7 +41,7 @@ export const viewDefaultRules: Readonly<Record<keyof ViewDefaults, Rule>> = {
   locale: aFunction,
   messages: aFunction,
   onInvalid: either(oneOf('reply', 'close', 'ignore'), aFunction),
-  formatError: aFunction,
+  formatError: aSyncFunction,
   maxErrors: aCount(1),
   maxDepth: aCount(1),
   maxPayload: aLimitOfWs(1),
@@ -86,7 +86,7 @@ export const viewOnlyRules: Readonly<Record<ViewOnly | 'route', Rule>> = {
   onClose: aFunction,
   onGap: aFunction,
   preMessage: aFunction,
-  preSend: aFunction,
+  preSend: aSyncFunction,
   handler: aFunction,
   choices: aTable('an object of functions, by field', aFunction),
   validators: aTable('an object of arrays of functions, by field', aList('', aFunction)),

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { WSV_ERR_REPLY_INVALID } from './errors.ts'
 import { compileCheck } from './form/strict.ts'
 import type { FormApp } from './form/form.ts'
-import { codecData, isPlain, jsonText, notSerializable, plainData, withRef, withRefOn, type Ref, type Serialize } from './message.ts'
+import { atOnce, codecData, isPlain, jsonText, notSerializable, plainData, withRef, withRefOn, type Ref, type Serialize } from './message.ts'
 import type { MessageHandler, ViewOptions } from './options.ts'
 import { Payload } from './payload.ts'
 import type { Socket } from './socket.ts'
@@ -59,7 +59,7 @@ export class Outgoing {
     const { formatError, frames, refKey } = this.#options
     const reply = formatError === undefined
       ? ref === undefined ? { type: 'error', errors } : { type: 'error', [refKey as string]: ref, errors }
-      : formatError(errors, socket, { ref })
+      : atOnce(formatError(errors, socket, { ref }), 'formatError')
     if (reply === undefined) return undefined
     return new Payload(typeof frames === 'object' ? codecData(frames, reply) : jsonText(reply, JSON.stringify))
   }
@@ -85,11 +85,11 @@ export class Outgoing {
     if (!this.#hasPreSend) return message
     let filtered: unknown = message
     for (const hook of this.#preSend) {
-      filtered = hook.call(this.#instance, socket, filtered)
+      filtered = atOnce(hook.call(this.#instance, socket, filtered), 'preSend')
       if (filtered === undefined) return undefined
     }
     const { preSend } = this.#options
-    return preSend === undefined ? filtered : preSend.call(this.#instance, socket, filtered)
+    return preSend === undefined ? filtered : atOnce(preSend.call(this.#instance, socket, filtered), 'preSend')
   }
 
   get #hasPreSend (): boolean {

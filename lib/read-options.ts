@@ -7,7 +7,7 @@ import {
 } from './option-rules.ts'
 import { serverDefaults, viewDefaults, viewOnlyDefaults } from './options.ts'
 import type { PluginOptions, ServerOptions, ViewDefaults, ViewOptions, ViewsPlugin } from './options.ts'
-import { aFunction, checkOption, didYouMean, isObject, isPlainObject } from './rule.ts'
+import { aFunction, aSyncFunction, checkOption, didYouMean, isObject, isPlainObject } from './rule.ts'
 import type { Rule } from './rule.ts'
 
 const formSteps = ['choices', 'validators', 'cleanFields', 'clean', 'errorMessages'] as const
@@ -190,6 +190,10 @@ function checkTogether (where: string, view: ViewOptions, own: Record<string, un
     if (typeof view.onMessage === 'object') {
       throw new WSV_ERR_OPTION_INVALID(where, 'onMessage', `a function: ${reason}, so there is no tag to dispatch by`, 'an object')
     }
+  }
+  if (typeof view.frames === 'object') {
+    checkOption(where, 'frames.parse', view.frames.parse, aSyncFunction)
+    checkOption(where, 'frames.serialize', view.frames.serialize, aSyncFunction)
   }
   if (own.form === 'strict' && own.unknownKeys !== undefined) {
     throw new WSV_ERR_OPTION_INVALID(where, 'unknownKeys', "left out with form 'strict': the schema's additionalProperties decides", describe(own.unknownKeys))

@@ -1,5 +1,6 @@
 import { describe, kindOf } from './describe.ts'
 import { WSV_ERR_OPTION_INVALID, WSV_ERR_OPTION_UNKNOWN } from './errors.ts'
+import { isAsync } from './is-promise.ts'
 import { nearestName } from './nearest-name.ts'
 
 /** What one option may be: `expected` completes the sentence "option 'x' must be …". */
@@ -22,6 +23,8 @@ export function rule (expected: string, accepts: (value: unknown) => boolean): R
 
 export const aBoolean = rule('a boolean', value => typeof value === 'boolean')
 export const aFunction = rule('a function', value => typeof value === 'function')
+/** Its result is used at once: a promise would be sent as `{}`. */
+export const aSyncFunction = rule('a synchronous function', value => typeof value === 'function' && !isAsync(value))
 export const aText = rule('a string that is not empty', value => typeof value === 'string' && value.trim() !== '')
 export const anObject = rule('an object', isPlainObject)
 export const aSchema = rule('a JSON Schema object', isObject)

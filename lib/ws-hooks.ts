@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { WSV_ERR_HOOK_TOO_LATE, WSV_ERR_OPTION_INVALID } from './errors.ts'
 import type { MessageHandler } from './options.ts'
+import { aFunction, aSyncFunction, checkOption } from './rule.ts'
 import { kWsHooks } from './symbols.ts'
 
 /** What `addWsHook` added, in the order it runs. */
@@ -20,7 +21,7 @@ export function addWsHook (this: FastifyInstance, name: string, hook: MessageHan
   if (name !== 'preMessage' && name !== 'preSend') {
     throw new WSV_ERR_OPTION_INVALID('addWsHook', 'name', "'preMessage' or 'preSend'", `'${name}'`)
   }
-  if (typeof hook !== 'function') throw new WSV_ERR_OPTION_INVALID('addWsHook', name, 'a function', typeof hook)
+  checkOption('addWsHook', name, hook, name === 'preSend' ? aSyncFunction : aFunction)
   if (settled.has(this)) throw new WSV_ERR_HOOK_TOO_LATE(name)
   const instance = this as HookedInstance
   if (!Object.hasOwn(instance, kWsHooks)) instance[kWsHooks] = { preMessage: [], preSend: [] }

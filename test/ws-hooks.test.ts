@@ -106,6 +106,7 @@ t.test('addWsHook refuses what is no hook', async t => {
     const addWsHook = ws.addWsHook as (...args: unknown[]) => unknown
     t.throws(() => addWsHook.call(ws, 'onMessage', () => {}), { code: 'WSV_ERR_OPTION_INVALID', message: /'preMessage' or 'preSend'/ })
     t.throws(() => addWsHook.call(ws, 'preSend', 'text'), { code: 'WSV_ERR_OPTION_INVALID' })
+    t.throws(() => addWsHook.call(ws, 'preSend', async () => {}), { code: 'WSV_ERR_OPTION_INVALID', message: /a synchronous function, got an async function/ })
     t.throws(() => addWsHook.call(ws, undefined), { code: 'WSV_ERR_OPTION_INVALID' })
     t.throws(() => addWsHook.call(ws, 'toString', () => {}), { code: 'WSV_ERR_OPTION_INVALID' })
     ws.wsView('/v', { name: 'v' })
@@ -363,4 +364,35 @@ t.test('preSend with except, with a codec, and with a replacement that cannot be
   codec.send('1')
   t.equal((await codec.next()).data, 'codec {"n":3}')
   await leave(codec)
+})
+
+t.test('a promise where none is waited for: 1011, nothing is sent, and its rejection does not end the process', async t => {
+  const log = logger('error')
+  const app = buildApp(t, { logger: log.options })
+  const later = (): Promise<never> => Promise.reject(new Error('later'))
+  const Number_ = Type.Object({ n: Type.Integer() })
+  const views: WsViews = async ws => {
+    const reply = { messageSchema: Number_, replySchema: Anything, onMessage: (socket: unknown, message: unknown) => message }
+    ws.wsView('/own', { name: 'own', ...reply, preSend: later })
+    await ws.register(async inner => {
+      inner.addWsHook('preSend', () => later())
+      inner.wsView('/hook', { name: 'hook', ...reply })
+      inner.wsView('/published', { name: 'published', ...reply, async onOpen (socket) { await socket.subscribe('room'); await this.wsFanout.publish('room', 1) } })
+    })
+    ws.wsView('/format', { name: 'format', ...reply, formatError: later })
+    ws.wsView('/parse', { name: 'parse', ...reply, frames: { parse: () => later(), serialize: String } })
+    ws.wsView('/serialize', { name: 'serialize', ...reply, frames: { parse: data => JSON.parse(String(data)) as unknown, serialize: later as never } })
+  }
+  await app.register(wsViews, { prefix: '/ws', views })
+  const port = await listen(app)
+  const cases = { own: 'preSend', hook: 'preSend', published: 'preSend', format: 'formatError', parse: 'frames.parse', serialize: 'frames.serialize' }
+  for (const [view, option] of Object.entries(cases)) {
+    log.lines.entries.length = 0
+    const client = await rawClient(port, `/ws/${view}`, { t })
+    if (view !== 'published') client.send(view === 'format' ? '{}' : '{"n":1}')
+    t.same(await closedBy(client), { code: 1011, reason: 'internal_error' }, view)
+    t.equal(client.reader.messages.length, 0)
+    const { err } = log.lines.entries.at(-1)!
+    t.match(err, { code: 'WSV_ERR_OPTION_INVALID', message: `option '${option}' must be a synchronous function` })
+  }
 })

@@ -129,7 +129,7 @@ export interface FormSettings {
   messages? (code: string, params: Record<string, unknown>, context: { field: string, locale: string }): string | undefined
   /** What an invalid message leads to; whatever it is, it counts for `maxInvalid`. Default `'reply'` */
   onInvalid?: 'reply' | 'close' | 'ignore' | ((socket: WsSocket, errors: FormErrors, context: InvalidContext) => void | Promise<void>)
-  /** Another shape for the error reply. Default `{ type: 'error', ref, errors }` */
+  /** Another shape for the error reply; synchronous. Default `{ type: 'error', ref, errors }` */
   formatError? (errors: FormErrors, socket: WsSocket, context: { ref: string | number | undefined }): unknown
   /** Accept `pattern`s that can take exponential time. Default `false`: refused at registration */
   unsafePatterns?: boolean

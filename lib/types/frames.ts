@@ -1,7 +1,7 @@
 import type { Static, TSchema } from '@sinclair/typebox'
 import type { Cleaned, StaticOf } from './form.ts'
 
-/** Another wire format. A `parse` that throws is the error `invalid` on `__all__`. */
+/** Another wire format; synchronous. A `parse` that throws is the error `invalid` on `__all__`. */
 export interface WsCodec<In = unknown, Out = never> {
   /**
    * A frame's content as a message.
