@@ -1,3 +1,7 @@
+import { asked } from './asked.ts'
+import { describe } from './describe.ts'
+import { WSV_ERR_OPTION_INVALID } from './errors.ts'
+import { isPromise } from './is-promise.ts'
 import { Socket } from './socket.ts'
 
 /** What each source gives, by its name. */
@@ -6,9 +10,6 @@ export type Selected<Sources extends Record<string, AsyncIterable<unknown>>> = {
 }[keyof Sources & string]
 
 type Result = { name: string, result: IteratorResult<unknown> } | { name: string, error: unknown }
-
-/** The value that was asked of a source and not handed out yet; it waits for the next `select` of that source. */
-const asked = new WeakMap<AsyncIterable<unknown>, { iterator: AsyncIterator<unknown>, next: Promise<IteratorResult<unknown>> | undefined }>()
 
 /**
  * Several sources as one stream of `[name, value]`: the messages of a socket, subscriptions, anything async iterable.
@@ -19,12 +20,15 @@ const asked = new WeakMap<AsyncIterable<unknown>, { iterator: AsyncIterator<unkn
  *
  * Fair: values come in the order in which they were there, and a source that is always ready has its turn once
  * before it is asked again. Nothing is stranded: a value that was read but not handed out when the loop is left comes
- * first in the next `select` of that source.
+ * first in the next `select` of that source, or in the next loop over a socket alone.
  *
  * It ends when a socket among the sources has ended, or all sources have. An error of a source ends it and is thrown
  * once. Sources that are no sockets are released (`return()`) when it has ended, not when the loop is left early.
+ *
+ * @throws WSV_ERR_OPTION_INVALID for what is no async iterable
  */
 export async function * select<Sources extends Record<string, AsyncIterable<unknown>>> (sources: Sources): AsyncGenerator<Selected<Sources>, void, undefined> {
+  checkSources(sources)
   const ready: Result[] = []
   let wake: (() => void) | undefined
   const open = new Set<string>()
@@ -38,41 +42,59 @@ export async function * select<Sources extends Record<string, AsyncIterable<unkn
     state.next.then((result) => { ready.push({ name, result }) }, (error: unknown) => { ready.push({ name, error }) }).then(() => wake?.())
   }
 
-  for (const name of Object.keys(sources)) {
-    open.add(name)
-    ask(name)
-  }
-  while (open.size > 0) {
-    if (ready.length === 0) {
-      await new Promise<void>((resolve) => { wake = resolve })
-      wake = undefined
+  try {
+    for (const name of Object.keys(sources)) {
+      open.add(name)
+      ask(name)
     }
-    const first = ready.shift()!
-    const { name } = first
-    const source = sources[name]!
-    const state = asked.get(source)!
-    if ('error' in first) {
-      asked.delete(source)
-      open.delete(name)
-      release(sources, open)
-      throw first.error
+    while (open.size > 0) {
+      if (ready.length === 0) {
+        await new Promise<void>((resolve) => { wake = resolve })
+        wake = undefined
+      }
+      const first = ready.shift()!
+      const { name } = first
+      const source = sources[name]!
+      const state = asked.get(source)!
+      if ('error' in first) {
+        asked.delete(source)
+        open.delete(name)
+        release(sources, open)
+        throw first.error
+      }
+      if (first.result.done === true) {
+        asked.delete(source)
+        open.delete(name)
+        if (source instanceof Socket) break
+        continue
+      }
+      state.next = undefined
+      yield [name, first.result.value] as Selected<Sources>
+      ask(name)
+      for (const [name, socket] of sockets) {
+        // a step has ended, whichever source began it: the socket's own iteration may be waiting
+        const saved = socket.saveSession()
+        if (saved !== undefined) await saved.catch((error: unknown) => { ready.unshift({ name, error }) })
+      }
     }
-    if (first.result.done === true) {
-      asked.delete(source)
-      open.delete(name)
-      if (source instanceof Socket) break
-      continue
-    }
-    state.next = undefined
-    yield [name, first.result.value] as Selected<Sources>
-    ask(name)
-    for (const [name, socket] of sockets) {
-      // a step has ended, whichever source began it: the socket's own iteration may be waiting
-      const saved = socket.saveSession()
-      if (saved !== undefined) await saved.catch((error: unknown) => { ready.unshift({ name, error }) })
+  } finally {
+    // the message that was handed out last is done with, as where a loop over the socket alone is left
+    for (const [, socket] of sockets) {
+      const state = asked.get(socket)
+      if (state === undefined || state.next !== undefined) continue
+      asked.delete(socket)
+      await state.iterator.return?.()
     }
   }
   release(sources, open)
+}
+
+function checkSources (sources: unknown): void {
+  if (typeof sources !== 'object' || sources === null) throw new WSV_ERR_OPTION_INVALID('select', 'sources', 'an object of async iterables, by name', describe(sources))
+  for (const [name, source] of Object.entries(sources) as [string, Partial<AsyncIterable<unknown>> | null | undefined][]) {
+    if (typeof source?.[Symbol.asyncIterator] === 'function') continue
+    throw new WSV_ERR_OPTION_INVALID('select', name, 'an async iterable', isPromise(source) ? 'a promise' : describe(source))
+  }
 }
 
 /** Let go of the sources that go on; a pending `next` of a generator would keep `return` waiting, so nobody waits. */

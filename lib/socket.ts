@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
+import { asked } from './asked.ts'
 import { checkClose } from './check-close.ts'
 import { clockMs } from './clock.ts'
 import { closeCodes } from './close-codes.ts'
@@ -207,6 +208,20 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
   }
 
   async * [Symbol.asyncIterator] (): AsyncGenerator<unknown, void, undefined> {
+    const begun = asked.get(this)
+    // a `select` was left; one that has just begun, with this iterator, has asked for nothing yet
+    if (begun?.next !== undefined) {
+      asked.delete(this)
+      try {
+        await this.saveSession()
+        const first = await begun.next
+        if (first.done !== true) yield first.value
+        yield * { [Symbol.asyncIterator]: () => begun.iterator }
+      } finally {
+        await begun.iterator.return?.()
+      }
+      return
+    }
     await this.saveSession()
     for (;;) {
       const waiting = await this.inbox.take()

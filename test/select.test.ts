@@ -3,6 +3,7 @@ import { Type } from '@sinclair/typebox'
 import { select } from '../lib/select.ts'
 import { rawClient } from './fixtures/rfc6455.ts'
 import { startViews } from './fixtures/server.ts'
+import { closedBy, deferred, leave } from './fixtures/waiting.ts'
 
 const Command = Type.Object({ type: Type.String() })
 
@@ -87,4 +88,58 @@ t.test('a handler serves its client and a channel at once, and ends with the soc
   t.strictSame(await socket!.closed, { code: 1000, reason: '' })
   t.equal(ended, 1)
   await client.ended
+})
+
+t.test('a loop over the socket alone goes on where the select was left', async (t) => {
+  const left = deferred()
+  const { port } = await startViews(t, async (ws) => {
+    ws.wsView('/v', { name: 'v', messageSchema: Command }, async (socket) => {
+      for await (const [source] of select({ client: socket, once: count(1) })) if (source === 'once') break
+      left.resolve()
+      for await (const { type } of socket) {
+        socket.send(type)
+        if (type === 'break') break
+      }
+      for await (const [, { type }] of select({ client: socket })) socket.send(`select: ${type}`)
+    })
+  })
+  const client = await rawClient(port, '/ws/v', { t })
+  await left.promise
+  for (const type of ['one', 'two', 'break', 'three']) client.send(`{"type":"${type}"}`)
+  for (const type of ['one', 'two', 'break', 'select: three']) t.equal((await client.next()).data, JSON.stringify(type))
+  await leave(client)
+})
+
+t.test('a message that was handed out is done with when the loop is left: at shutdown the socket is idle', async (t) => {
+  const { app, port } = await startViews(t, async (ws) => {
+    ws.wsView('/v', { name: 'v', messageSchema: Command }, async (socket) => {
+      for await (const [, { type }] of select({ client: socket })) {
+        socket.send(type)
+        if (type === 'last') break
+      }
+      await new Promise((resolve) => { socket.signal.addEventListener('abort', resolve) })
+    })
+  }, { closeTimeoutMs: 600_000 })
+  const client = await rawClient(port, '/ws/v', { t })
+  client.send('{"type":"last"}')
+  await client.next()
+  const closing = app.close()
+  t.strictSame(await closedBy(client), { code: 1001, reason: 'server_closing' })
+  await closing
+})
+
+t.test('what is no source is refused before anything is read', async (t) => {
+  let asked = 0
+  const good = { async * [Symbol.asyncIterator] () { asked++; yield 1 } }
+  const wrong: [sources: unknown, message: RegExp][] = [
+    [{ good, feed: Promise.resolve(good) }, /'feed' must be an async iterable, got a promise/],
+    [{ good, list: [1] }, /'list' must be an async iterable, got an array/],
+    [{ good, none: undefined }, /'none' must be an async iterable, got undefined/],
+    [undefined, /'sources' must be an object of async iterables, by name, got undefined/],
+    [null, /'sources' must be .*, got null/]
+  ]
+  for (const [sources, message] of wrong) {
+    await t.rejects(select(sources as { good: typeof good }).next(), { code: 'WSV_ERR_OPTION_INVALID', message })
+  }
+  t.equal(asked, 0)
 })
