@@ -23,7 +23,8 @@ type Result = { name: string, result: IteratorResult<unknown> } | { name: string
  * first in the next `select` of that source, or in the next loop over a socket alone.
  *
  * It ends when a socket among the sources has ended, or all sources have. An error of a source ends it and is thrown
- * once. Sources that are no sockets are released (`return()`) when it has ended, not when the loop is left early.
+ * once; a source that was aborted with the socket has ended with it. Sources that are no sockets are released
+ * (`return()`) when it has ended, not when the loop is left early.
  *
  * @throws WSV_ERR_OPTION_INVALID for what is no async iterable
  */
@@ -59,6 +60,8 @@ export async function * select<Sources extends Record<string, AsyncIterable<unkn
       if ('error' in first) {
         asked.delete(source)
         open.delete(name)
+        // it waited with the socket's signal: what the client has sent before goes on
+        if (isAbort(first.error) && sockets.some(([, socket]) => !socket.isOpen)) continue
         release(sources, open)
         throw first.error
       }
@@ -87,6 +90,10 @@ export async function * select<Sources extends Record<string, AsyncIterable<unkn
     }
   }
   release(sources, open)
+}
+
+function isAbort (error: unknown): boolean {
+  return (error as { name?: unknown } | null)?.name === 'AbortError'
 }
 
 function checkSources (sources: unknown): void {

@@ -1,3 +1,4 @@
+import { setInterval } from 'node:timers/promises'
 import t from 'tap'
 import { Type } from '@sinclair/typebox'
 import { select } from '../lib/select.ts'
@@ -142,4 +143,28 @@ t.test('what is no source is refused before anything is read', async (t) => {
     await t.rejects(select(sources as { good: typeof good }).next(), { code: 'WSV_ERR_OPTION_INVALID', message })
   }
   t.equal(asked, 0)
+})
+
+t.test('a source that is aborted with the socket ends like it: what the client sent before is still handled', async (t) => {
+  const handled: unknown[] = []
+  const started = deferred()
+  const { app, port } = await startViews(t, async (ws) => {
+    ws.wsView('/v', { name: 'v', messageSchema: Command }, async (socket) => {
+      const clock = setInterval(1e6, undefined, { signal: socket.signal })
+      for await (const [source, value] of select({ client: socket, clock })) {
+        handled.push([source, value])
+        started.resolve()
+        if (!socket.signal.aborted) await new Promise((resolve) => { socket.signal.addEventListener('abort', resolve) })
+      }
+      handled.push('end')
+    })
+  })
+  const client = await rawClient(port, '/ws/v', { t })
+  for (const type of ['one', 'two', 'three']) client.send(`{"type":"${type}"}`)
+  await started.promise
+  const [socket] = [...app.wsSockets]
+  client.sendClose(1000)
+  await socket!.closed
+  t.strictSame(handled, [['client', { type: 'one' }], ['client', { type: 'two' }], ['client', { type: 'three' }], 'end'])
+  await client.ended
 })
