@@ -382,7 +382,7 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
 
   /** A handler threw: an error reply where the error is one for the client, otherwise the end of the socket. */
   async fail (error: unknown): Promise<void> {
-    await this.#view.fail(this, error, undefined)
+    await this.#view.refusals.fail(this, error, undefined)
   }
 
   /** What the form steps see of this socket. */

@@ -2,14 +2,13 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { closeCodes } from './close-codes.ts'
 import { WSV_ERR_REPLY_WITHOUT_SCHEMA, WSV_ERR_VIEW_INVALID } from './errors.ts'
 import { compileForm, type Form, type FormApp } from './form/form.ts'
-import { ValidationError } from './form/validation-error.ts'
 import { isPromise } from './is-promise.ts'
 import { INVALID, isPlain, parseJson, parseWith, refOf, withoutRef, type Ref, type Serialize } from './message.ts'
 import type { MessageHandler, ViewOptions } from './options.ts'
 import { Outgoing } from './outgoing.ts'
 import type { Payload } from './payload.ts'
+import { Refusals } from './refusals.ts'
 import type { Socket } from './socket.ts'
-import type { FormErrors } from './types.ts'
 import type { WsHooks } from './ws-hooks.ts'
 
 /** A message that has passed the form, with the `ref` that was taken off it. */
@@ -33,6 +32,7 @@ export class View {
   readonly path: string
   readonly instance: FastifyInstance
   readonly options: ViewOptions
+  readonly refusals: Refusals
   readonly #outgoing: Outgoing
   #form: Form | undefined
   /** those of `addWsHook` */
@@ -49,6 +49,7 @@ export class View {
     this.path = path
     this.options = options
     this.#outgoing = new Outgoing(instance, name, options)
+    this.refusals = new Refusals(name, options, this.#outgoing)
     if (typeof options.onMessage === 'function') this.#handler = options.onMessage
   }
 
@@ -67,6 +68,7 @@ export class View {
       isParsed: options.frames === 'json',
       customCompiler: options.form === 'strict' && app.customCompiler === true
     })
+    this.refusals.ready(this.#form)
     this.#outgoing.ready(app, app.serialize, app.hooks.preSend)
     this.#takesRef = hasFields && options.refKey !== false
     const isDropped = options.hasForm && options.form === 'form' && options.unknownKeys === 'drop' && isClosed(options.messageSchema)
@@ -83,14 +85,14 @@ export class View {
       if (isPromise(checked)) {
         return checked
           .then((checked) => checked === undefined ? socket.saveSession() : this.#dispatch(socket, checked))
-          .catch((error) => this.fail(socket, error, undefined))
+          .catch((error) => this.refusals.fail(socket, error, undefined))
       }
       if (checked !== undefined) return this.#dispatch(socket, checked)
       // a step of the form, or preMessage, may have looked at the session
-      return socket.saveSession()?.catch((error) => this.fail(socket, error, undefined))
+      return socket.saveSession()?.catch((error) => this.refusals.fail(socket, error, undefined))
     } catch (error) {
       // a form step, or another function of the user's
-      return this.fail(socket, error, undefined)
+      return this.refusals.fail(socket, error, undefined)
     }
   }
 
@@ -108,10 +110,10 @@ export class View {
       if (isBinary) return this.#wrongKind(socket)
       const text = data.toString()
       message = parseJson(text, options.maxDepth)
-      if (message === INVALID) return this.#stop(this.invalid(socket, this.#error(socket, 'invalid', 'json'), undefined, text))
+      if (message === INVALID) return this.#stop(this.refusals.invalid(socket, this.refusals.error(socket, '__all__', 'invalid', 'json'), undefined, text))
     } else if (typeof frames === 'object') {
       message = parseWith(frames, isBinary ? data : data.toString())
-      if (message === INVALID) return this.#stop(this.invalid(socket, this.#error(socket, 'invalid', 'json'), undefined, data))
+      if (message === INVALID) return this.#stop(this.refusals.invalid(socket, this.refusals.error(socket, '__all__', 'invalid', 'json'), undefined, data))
     } else {
       if (frames !== 'raw' && isBinary !== (frames === 'binary')) return this.#wrongKind(socket)
       message = isBinary ? data : data.toString()
@@ -120,7 +122,7 @@ export class View {
       ref = refOf(message, options.refKey as string)
       if (this.#stripsRef) message = withoutRef(message, options.refKey as string)
     }
-    if (!options.takesMessages) return this.#stop(this.invalid(socket, this.#error(socket, 'unexpected'), ref, message))
+    if (!options.takesMessages) return this.#stop(this.refusals.invalid(socket, this.refusals.error(socket, '__all__', 'unexpected'), ref, message))
     if (options.hasForm) {
       const result = this.#form!.clean(message, socket.formContext)
       if (isPromise(result)) return result.then((result) => this.#afterForm(socket, result, ref, message))
@@ -130,67 +132,12 @@ export class View {
   }
 
   /**
-   * A message that is answered with errors, unless there were too many.
-   *
-   * @param raw - the message as far as it was read
-   */
-  invalid (socket: Socket, errors: FormErrors, ref: Ref, raw: unknown): void | Promise<void> {
-    if (!socket.countInvalid()) {
-      socket.close(closeCodes.POLICY_VIOLATION, 'too_many_invalid')
-      return
-    }
-    const { onInvalid } = this.options
-    if (onInvalid === 'reply') this.#replyErrors(socket, errors, ref)
-    else if (onInvalid === 'close') socket.close(closeCodes.POLICY_VIOLATION, 'invalid')
-    else if (typeof onInvalid === 'function') {
-      try {
-        const result = onInvalid(socket, errors, { ref, raw })
-        if (isPromise(result)) return result.then(undefined, (error) => this.fail(socket, error, ref))
-      } catch (error) {
-        return this.fail(socket, error, ref)
-      }
-    }
-  }
-
-  /** What a step or a handler threw: an error reply if it is one for the client, otherwise 1011. Never throws, never rejects. */
-  fail (socket: Socket, error: unknown, ref: Ref): void | Promise<void> {
-    const { onHandlerError } = this.options
-    try {
-      if (error instanceof ValidationError) {
-        this.#replyErrors(socket, this.#form!.report(error, socket.formContext), ref)
-      } else if ((error as { code?: unknown } | null)?.code === 'WSV_ERR_FANOUT_UNAVAILABLE') {
-        this.#replyErrors(socket, this.#error(socket, 'unavailable'), ref)
-      } else if (!socket.isOpen && (error as { name?: unknown } | null)?.name === 'AbortError') {
-        // it waited with `socket.signal`: that is how a handler is meant to end
-      } else if (onHandlerError === undefined) {
-        this.#crash(socket, error)
-      } else {
-        const answered = onHandlerError(error, socket)
-        if (isPromise(answered)) {
-          return answered.then(
-            (answered) => { if (answered !== true) this.#crash(socket, error) },
-            (second) => { this.#crash(socket, error, second) })
-        }
-        if (answered !== true) this.#crash(socket, error)
-      }
-    } catch (second) {
-      this.#crash(socket, error, second)
-    }
-  }
-
-  /**
    * A message beyond `rateLimit`: nothing of it is read but its `ref`.
    *
    * @param retryAfterMs - until the window ends, in milliseconds
    */
   rateLimited (socket: Socket, retryAfterMs: number, data: Buffer | string, isBinary: boolean): void {
-    try {
-      const errors = this.#form!.error('__all__', 'rate_limited', { retryAfterMs }, socket.formContext)
-      this.#replyErrors(socket, errors, this.#takesRef ? this.#refWithin(data, isBinary) : undefined)
-    } catch (error) {
-      // `messages` or `formatError` of the user's
-      this.#crash(socket, error)
-    }
+    this.refusals.rateLimited(socket, retryAfterMs, this.#takesRef ? this.#refWithin(data, isBinary) : undefined)
   }
 
   #refWithin (data: Buffer | string, isBinary: boolean): Ref {
@@ -219,7 +166,7 @@ export class View {
       return this.#outgoing.filterPayload(socket, payload)
     } catch (error) {
       // one socket's hook is not the other sockets' loss
-      this.fail(socket, error, undefined)
+      this.refusals.fail(socket, error, undefined)
       return undefined
     }
   }
@@ -227,7 +174,7 @@ export class View {
   // ---------- the steps
 
   #afterForm (socket: Socket, result: Awaited<ReturnType<Form['clean']>>, ref: Ref, raw: unknown): Checked | undefined | Promise<Checked | undefined> {
-    if (!result.ok) return this.#stop(this.invalid(socket, result.errors, ref, raw))
+    if (!result.ok) return this.#stop(this.refusals.invalid(socket, result.errors, ref, raw))
     return this.#preMessage(socket, { message: result.cleaned, ref })
   }
 
@@ -245,7 +192,7 @@ export class View {
       }
       await this.options.preMessage?.call(this.instance, socket, checked.message)
     } catch (error) {
-      await this.fail(socket, error, checked.ref)
+      await this.refusals.fail(socket, error, checked.ref)
       return undefined
     }
     return checked
@@ -253,10 +200,10 @@ export class View {
 
   #dispatch (socket: Socket, { message, ref }: Checked): void | Promise<void> {
     // a step may close the socket instead of throwing
-    if (socket.hasClosed) return socket.saveSession()?.catch((error) => this.fail(socket, error, ref))
+    if (socket.hasClosed) return socket.saveSession()?.catch((error) => this.refusals.fail(socket, error, ref))
     const handler = this.#handler ?? this.#handlers!.get((message as Record<string, unknown>)[this.#tag])
     // in strict mode a schema may let a message without a tag pass
-    if (handler === undefined) return this.invalid(socket, this.#form!.error(this.#tag, 'required', undefined, socket.formContext), ref, message)
+    if (handler === undefined) return this.refusals.invalid(socket, this.refusals.error(socket, this.#tag, 'required'), ref, message)
     try {
       const reply = handler.call(this.instance, socket, message)
       const done = isPromise(reply)
@@ -278,8 +225,8 @@ export class View {
   /** What a handler has put into the session before it threw is saved too, as it is for an HTTP request. */
   #saveAndFail (socket: Socket, error: unknown, ref: Ref): void | Promise<void> {
     const saved = socket.saveSession()
-    if (saved === undefined) return this.fail(socket, error, ref)
-    return saved.then(() => this.fail(socket, error, ref), (second) => { this.#crash(socket, error, second) })
+    if (saved === undefined) return this.refusals.fail(socket, error, ref)
+    return saved.then(() => this.refusals.fail(socket, error, ref), (second) => { this.refusals.crash(socket, error, second) })
   }
 
   #reply (socket: Socket, reply: unknown, ref: Ref): void {
@@ -290,33 +237,13 @@ export class View {
     if (payload !== undefined) socket.sendPayload(payload)
   }
 
-  #replyErrors (socket: Socket, errors: FormErrors, ref: Ref): void {
-    if (!socket.isOpen) return
-    const payload = this.#outgoing.errorOf(socket, errors, ref)
-    if (payload !== undefined) socket.sendPayload(payload)
-  }
-
   #wrongKind (socket: Socket): undefined {
     socket.close(closeCodes.UNSUPPORTED_DATA, 'wrong_kind_of_frame')
-  }
-
-  #error (socket: Socket, code: string, kind?: string): FormErrors {
-    return this.#form!.error('__all__', code, undefined, socket.formContext, kind)
   }
 
   /** The message goes no further; where its answer takes time, the next message waits for it. */
   #stop (answered: void | Promise<void>): undefined | Promise<undefined> {
     return isPromise(answered) ? answered.then(() => undefined) : undefined
-  }
-
-  /** @param second - what was thrown while the error was being answered */
-  #crash (socket: Socket, error: unknown, second: unknown = error): void {
-    const ws = { id: socket.id, view: this.name }
-    socket.request.log.error({ err: error, ws }, 'the view failed')
-    if (second !== error) socket.request.log.error({ err: second, ws }, 'its error could not be answered')
-    socket.close(closeCodes.INTERNAL_ERROR, 'internal_error')
-    // where the client has closed, messages may wait still
-    socket.refuse()
   }
 
   #readHandlers (table: Readonly<Record<string, MessageHandler>>, { tag }: Form): void {
