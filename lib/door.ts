@@ -203,6 +203,7 @@ export class Door implements HandshakeOwner {
     for (const listener of this.#others) listener.call(this.#server, request, tcp, head)
   }
 
+  /** Fastify's findRoute knows neither rewriteUrl nor the constraints of an application's own: where others listen, such a route is theirs. */
   #hasRoute (request: IncomingMessage): boolean {
     return this.#instance.findRoute({
       method: 'GET', url: request.url ?? '/', constraints: { host: request.headers.host ?? '' }
