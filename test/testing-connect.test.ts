@@ -166,16 +166,22 @@ for (const { listen } of modes) {
     t.strictSame(await client.closed, { code: 1001, reason: 'server_closing' })
   })
 
-  t.test(`${where}: with TLS`, async (t) => {
-    const app = Fastify({ https: certificate })
-    t.teardown(() => app.close())
-    await app.register(wsViews, {
-      views: async (ws) => { ws.wsView('/secure', { name: 'secure', onOpen (socket) { socket.send({ protocol: socket.request.protocol }) } }) }
+  const servers: Record<string, () => FastifyInstance> = {
+    TLS: () => Fastify({ https: certificate }),
+    'HTTP/2 that allows HTTP/1.1': () => Fastify({ http2: true, https: { ...certificate, allowHTTP1: true } }) as unknown as FastifyInstance
+  }
+  for (const [name, build] of Object.entries(servers)) {
+    t.test(`${where}: with ${name}`, async (t) => {
+      const app = build()
+      t.teardown(() => app.close())
+      await app.register(wsViews, {
+        views: async (ws) => { ws.wsView('/secure', { name: 'secure', onOpen (socket) { socket.send({ protocol: socket.request.protocol }) } }) }
+      })
+      const client = await wsConnect(app, 'secure', { listen })
+      t.strictSame(await client.next(), { protocol: 'https' })
+      await client.close()
     })
-    const client = await wsConnect(app, 'secure', { listen })
-    t.strictSame(await client.next(), { protocol: 'https' })
-    await client.close()
-  })
+  }
 }
 
 t.test('text, binary and raw views take and give what they are', async (t) => {

@@ -96,6 +96,8 @@ function routeInProcess (app: FastifyInstance, { remoteAddress }: WsConnectOptio
     connect () {
       const pipe = openPipe({ remoteAddress, encrypted })
       server = pipe.server
+      // what an HTTP/2 server asks a connection that negotiated nothing: it is served as HTTP/1.1
+      if (encrypted) Object.assign(server, { alpnProtocol: false, server: app.server })
       // Node's documentation of 'connection': "This event can also be explicitly emitted by users to inject connections
       // into the HTTP server." With TLS it is the event that comes after the TLS handshake.
       app.server.emit(encrypted ? 'secureConnection' : 'connection', pipe.server)
