@@ -192,6 +192,14 @@ t.test('CONTRIBUTING.md knows every file of lib/, and no other', async (t) => {
   t.strictSame(listed.sort(), files.sort())
 })
 
+t.test('every file and every script that the documents name exists', async (t) => {
+  const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> }
+  for (const [path, text] of pages) {
+    for (const [file] of text.matchAll(/\b(?:test|lib|example|bench|\.ci)\/[\w./-]*\.(?:tst?|js|json|conf)\b/g)) t.ok(existsSync(file), `${path}: ${file}`)
+    for (const [, script] of text.matchAll(/npm run ([a-z:]+)/g)) t.ok(script! in scripts, `${path}: npm run ${script}`)
+  }
+})
+
 t.test('every link within the documents leads somewhere', async (t) => {
   const anchors = (text: string): string[] => [...text.replace(/^```[\s\S]*?^```/gm, '').matchAll(/^#+ (.*)$/gm)]
     .map(([, title]) => title!.toLowerCase().replace(/`/g, '').replace(/[^\p{L}\p{N} _-]/gu, '').replace(/ /g, '-'))
