@@ -305,6 +305,9 @@ t.test('expectErrors: other codes, other fields and other messages are shown', a
     client.send({ text: '' })
     await t.rejects(client.expectErrors(codes), { code: 'WSV_ERR_TEST_UNEXPECTED', expected: codes, actual: { text: ['required'] } })
   }
+  const cycle: Record<string, unknown> = {}
+  cycle.self = cycle
+  for (const message of [undefined, 1n, cycle]) t.throws(() => { client.send(message) }, { code: 'WSV_ERR_NOT_SERIALIZABLE' })
   client.send({ text: 'good' })
   await t.rejects(client.expectErrors({ text: ['required'] }), {
     message: 'Expected the errors {"text":["required"]}, got the message {"text":"a: good"}', actual: '{"text":"a: good"}'

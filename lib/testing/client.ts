@@ -77,9 +77,7 @@ export class WsTestClient implements AsyncDisposable {
       this.sendRaw(message)
       return
     }
-    const text = JSON.stringify(message) as string | undefined
-    if (text === undefined) throw new WSV_ERR_NOT_SERIALIZABLE('This message', `a JSON value, got ${typeof message}`)
-    this.sendRaw(text)
+    this.sendRaw(jsonOf(message))
   }
 
   /**
@@ -195,6 +193,17 @@ export class WsTestClient implements AsyncDisposable {
     const { code, reason } = this.#info ?? { code: 1005, reason: 'closing' }
     return new WSV_ERR_TEST_CLOSED(code, reason)
   }
+}
+
+function jsonOf (message: unknown): string {
+  let text: string | undefined
+  try {
+    text = JSON.stringify(message)
+  } catch (cause) {
+    throw Object.assign(new WSV_ERR_NOT_SERIALIZABLE('This message', `a JSON value: ${(cause as Error).message}`), { cause })
+  }
+  if (text === undefined) throw new WSV_ERR_NOT_SERIALIZABLE('This message', `a JSON value, got ${typeof message}`)
+  return text
 }
 
 /** One message as it came: a string from a text frame, a Buffer from a binary one. */

@@ -52,7 +52,7 @@ interface Route {
  * @param app - the instance that has `wsUrl`; it is made ready
  * @param target - the name of a view, or a path that begins with `/`
  * @throws (rejects) HandshakeRefused with the HTTP response; WSV_ERR_TEST_NO_ANSWER when the connection ended without one;
- *   WSV_ERR_TEST_INSTANCE; what `wsUrl` throws; what `ws` throws for a header or a subprotocol that cannot be sent
+ *   WSV_ERR_TEST_CLOSED when the view terminated it at once; WSV_ERR_TEST_INSTANCE; what `wsUrl` throws; what `ws` throws for a header or a subprotocol that cannot be sent
  */
 export async function wsConnect (app: FastifyInstance, target: WsViewName | `/${string}`, options: WsConnectOptions = {}): Promise<WsTestClient> {
   const fromHere = callSite()
