@@ -3,8 +3,8 @@ import type { WsSocket } from './socket.ts'
 
 type Awaitable<Value> = Value | Promise<Value>
 
-/** What handles one checked message; what it returns is the reply. */
-export interface WsMessageHandler<Socket = WsSocket, Message = unknown, ReplyMessage = unknown> {
+/** What handles one checked message; what it returns is the reply. By default it returns nothing, as a view without a replySchema wants it. */
+export interface WsMessageHandler<Socket = WsSocket, Message = unknown, ReplyMessage = void> {
   (this: FastifyInstance, socket: Socket, message: Message): Awaitable<ReplyMessage>
 }
 

@@ -2,6 +2,7 @@ import { Type } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
 import { expect, test } from 'tstyche'
 import { defineView } from '../../lib/define-view.ts'
+import type { WsHandler, WsMessageHandler, WsSocket } from '../../lib/types.ts'
 
 declare const ws: FastifyInstance
 
@@ -128,4 +129,15 @@ test('unknown options are refused', () => {
   expect(ws.wsView('/chat', { name: 'chat', mesageSchema: Say })).type.toRaiseError(
     "'mesageSchema' does not exist in type 'WsViewOptions<")
   expect(ws.wsView('/chat', { name: 'chat', messageSchema: Say, constraints: { version: '1.0.0' } })).type.toRaiseError()
+})
+
+test('a handler may be declared apart from its view', () => {
+  const listen: WsMessageHandler<WsSocket, { text: string }> = (socket, { text }) => { socket.send(text) }
+  ws.wsView('/listen', { name: 'listen', messageSchema: Say, onMessage: listen })
+  const echo: WsMessageHandler<WsSocket, { text: string }, { text: string }> = (socket, { text }) => ({ text })
+  ws.wsView('/echo', { name: 'echo', messageSchema: Say, replySchema: Type.Object({ text: Type.String() }), onMessage: echo })
+  const own: WsHandler<WsSocket<unknown, unknown, { text: string }>> = async (socket) => {
+    for await (const { text } of socket) expect(text).type.toBe<string>()
+  }
+  ws.wsView('/own', { name: 'own', messageSchema: Say }, own)
 })
