@@ -1,4 +1,4 @@
-import { asked } from './asked.ts'
+import { asked, type Asked, type Outcome } from './asked.ts'
 import { describe } from './describe.ts'
 import { WSV_ERR_OPTION_INVALID } from './errors.ts'
 import { isPromise } from './is-promise.ts'
@@ -8,8 +8,6 @@ import { Socket } from './socket.ts'
 export type Selected<Sources extends Record<string, AsyncIterable<unknown>>> = {
   [Name in keyof Sources & string]: [source: Name, value: Sources[Name] extends AsyncIterable<infer Value> ? Value : never]
 }[keyof Sources & string]
-
-type Result = { name: string, result: IteratorResult<unknown> } | { name: string, error: unknown }
 
 /**
  * Several sources as one stream of `[name, value]`: the messages of a socket, subscriptions, anything async iterable.
@@ -30,7 +28,7 @@ type Result = { name: string, result: IteratorResult<unknown> } | { name: string
  */
 export async function * select<Sources extends Record<string, AsyncIterable<unknown>>> (sources: Sources): AsyncGenerator<Selected<Sources>, void, undefined> {
   checkSources(sources)
-  const ready: Result[] = []
+  const ready: ({ name: string } & Outcome)[] = []
   let wake: (() => void) | undefined
   const open = new Set<string>()
   const sockets = Object.entries(sources).filter((entry): entry is [string, typeof entry[1] & Socket] => entry[1] instanceof Socket)
@@ -38,9 +36,13 @@ export async function * select<Sources extends Record<string, AsyncIterable<unkn
   const ask = (name: string): void => {
     const source = sources[name]!
     let state = asked.get(source)
-    if (state === undefined) asked.set(source, state = { iterator: source[Symbol.asyncIterator](), next: undefined })
-    state.next ??= state.iterator.next()
-    state.next.then((result) => { ready.push({ name, result }) }, (error: unknown) => { ready.push({ name, error }) }).then(() => wake?.())
+    if (state === undefined) asked.set(source, state = { iterator: source[Symbol.asyncIterator](), next: undefined, outcome: undefined, arrived: undefined })
+    state.arrived = (outcome) => {
+      ready.push({ name, ...outcome })
+      wake?.()
+    }
+    if (state.next === undefined) askNext(state)
+    else if (state.outcome !== undefined) state.arrived(state.outcome)
   }
 
   try {
@@ -71,7 +73,7 @@ export async function * select<Sources extends Record<string, AsyncIterable<unkn
         if (source instanceof Socket) break
         continue
       }
-      state.next = undefined
+      state.next = state.outcome = undefined
       yield [name, first.result.value] as Selected<Sources>
       ask(name)
       for (const [name, socket] of sockets) {
@@ -81,6 +83,10 @@ export async function * select<Sources extends Record<string, AsyncIterable<unkn
       }
     }
   } finally {
+    for (const source of Object.values(sources)) {
+      const state = asked.get(source)
+      if (state !== undefined) state.arrived = undefined
+    }
     // the message that was handed out last is done with, as where a loop over the socket alone is left
     for (const [, socket] of sockets) {
       const state = asked.get(socket)
@@ -90,6 +96,15 @@ export async function * select<Sources extends Record<string, AsyncIterable<unkn
     }
   }
   release(sources, open)
+}
+
+function askNext (state: Asked): void {
+  const arrived = (outcome: Outcome): void => {
+    state.outcome = outcome
+    state.arrived?.(outcome)
+  }
+  state.next = state.iterator.next()
+  state.next.then((result) => { arrived({ result }) }, (error: unknown) => { arrived({ error }) })
 }
 
 function isAbort (error: unknown): boolean {

@@ -168,3 +168,19 @@ t.test('a source that is aborted with the socket ends like it: what the client s
   t.strictSame(handled, [['client', { type: 'one' }], ['client', { type: 'two' }], ['client', { type: 'three' }], 'end'])
   await client.ended
 })
+
+t.test('a source that is silent is listened to once, however often the loop is left', async (t) => {
+  let give!: (result: IteratorResult<number>) => void
+  const next = new Promise<IteratorResult<number>>((resolve) => { give = resolve })
+  const then = t.capture(next, 'then', next.then)
+  const silent = { [Symbol.asyncIterator]: () => ({ next: () => next }) }
+  for (let i = 0; i < 10; i++) {
+    for await (const [source] of select({ silent, other: count(1) })) if (source === 'other') break
+  }
+  t.equal(then().length, 1)
+  give({ done: false, value: 5 })
+  for await (const pair of select({ silent })) {
+    t.strictSame(pair, ['silent', 5])
+    if (pair[1] === 5) break
+  }
+})
