@@ -137,6 +137,25 @@ export function jsonText (message: unknown, serialize: Serialize): string {
 }
 
 /**
+ * For a codec: what the serializer of a `replySchema` leaves of a message, with the values that JSON does not have.
+ *
+ * @throws WSV_ERR_NOT_SERIALIZABLE
+ */
+export function declaredOf (message: unknown, serialize: Serialize): unknown {
+  if (typeof message !== 'object' || message === null) return message
+  return leftOf(message, JSON.parse(jsonText(message, serialize)))
+}
+
+function leftOf (value: unknown, json: unknown): unknown {
+  if (Array.isArray(value) && Array.isArray(json)) return json.map((item, i) => leftOf(value[i], item))
+  // scalars, bytes, a Date, a Map
+  if (Object.prototype.toString.call(value) !== '[object Object]') return value
+  if (typeof json !== 'object' || json === null) return json
+  return Object.fromEntries(Object.entries(json).map(([key, item]) =>
+    [key, Object.hasOwn(value as object, key) ? leftOf((value as Record<string, unknown>)[key], item) : item]))
+}
+
+/**
  * The kind of frame is what `binary` says; where it says nothing, what `serialize` returns.
  *
  * @throws WSV_ERR_NOT_SERIALIZABLE, WSV_ERR_OPTION_INVALID

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { WSV_ERR_REPLY_INVALID } from './errors.ts'
 import { compileCheck } from './form/strict.ts'
 import type { FormApp } from './form/form.ts'
-import { atOnce, codecData, isPlain, jsonText, notSerializable, plainData, withRef, withRefOn, type Ref, type Serialize } from './message.ts'
+import { atOnce, codecData, declaredOf, isPlain, jsonText, notSerializable, plainData, withRef, withRefOn, type Ref, type Serialize } from './message.ts'
 import type { MessageHandler, ViewOptions } from './options.ts'
 import { Payload } from './payload.ts'
 import type { Socket } from './socket.ts'
@@ -111,7 +111,10 @@ export class Outgoing {
     if (this.#checkReply !== undefined && message !== undefined) this.#check(message, this.#checkReply)
     if (plain !== undefined) return plain
     const refKey = this.#options.refKey as string
-    if (typeof frames === 'object') return codecData(frames, ref === undefined ? message : withRefOn(message, refKey, ref))
+    if (typeof frames === 'object') {
+      const left = this.#serialize === undefined ? message : declaredOf(message, this.#serialize)
+      return codecData(frames, ref === undefined ? left : withRefOn(left, refKey, ref))
+    }
     return withRef(jsonText(message, this.#serialize ?? JSON.stringify), refKey, ref)
   }
 

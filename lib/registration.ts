@@ -1,7 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import { WSV_ERR_PREFIX_AMBIGUOUS, WSV_ERR_SCHEMA_INVALID, WSV_ERR_VIEW_TOO_LATE } from './errors.ts'
 import { formAppOf } from './form/app.ts'
-import type { Serialize } from './message.ts'
+import { isPlain, type Serialize } from './message.ts'
+import { takesAnything } from './option-rules.ts'
 import type { PluginOptions } from './options.ts'
 import { readViewOptions } from './read-options.ts'
 import type { ServerState } from './server-state.ts'
@@ -112,12 +113,12 @@ export class Registration {
 }
 
 /**
- * Fastify's serializer for the replies of a JSON view; text, bytes and codecs have no use for one.
+ * Fastify's serializer for the replies of a view; text, bytes, and a codec that may send anything have no use for one.
  *
  * @throws WSV_ERR_SCHEMA_INVALID
  */
 function serializerOf ({ instance, name, path, options: { replySchema, frames } }: View): Serialize | undefined {
-  if (replySchema === undefined || frames !== 'json') return undefined
+  if (replySchema === undefined || isPlain(frames) || (typeof frames === 'object' && takesAnything(replySchema))) return undefined
   try {
     return instance.serializerCompiler?.({ schema: replySchema, method: 'GET', url: path, httpStatus: '101' }) as Serialize | undefined
   } catch (cause) {
