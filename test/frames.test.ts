@@ -310,11 +310,11 @@ t.test('what cannot be sent throws WSV_ERR_NOT_SERIALIZABLE where it is sent, an
   const cycle: Record<string, unknown> = {}
   cycle.cycle = cycle
   const bad: Record<string, unknown[]> = {
-    json: [undefined, () => {}, Symbol('s'), 1n, { deep: [1n] }, cycle, { toJSON () { throw new Error('no') } }],
+    json: [undefined, () => {}, Symbol('s'), 1n, { deep: [1n] }, cycle, { toJSON () { throw new Error('no') } }, Promise.resolve(1)],
     text: [undefined, null, 1, {}, Buffer.from('a'), new Uint8Array(1), [], 'str'.length],
     binary: [undefined, null, 'a', 1, {}, [1], new ArrayBuffer(1), new DataView(new ArrayBuffer(1))],
     raw: [undefined, null, 1, {}, []],
-    codec: [1n, cycle]
+    codec: [1n, cycle, Promise.resolve(1)]
   }
   const { port } = await startViews(t, async ws => {
     for (const [kind, values] of Object.entries(bad)) {
