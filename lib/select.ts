@@ -24,7 +24,7 @@ export type Selected<Sources extends Record<string, AsyncIterable<unknown>>> = {
  * once; a source that was aborted with the socket has ended with it. Sources that are no sockets are released
  * (`return()`) when it has ended, not when the loop is left early.
  *
- * @throws WSV_ERR_OPTION_INVALID for what is no async iterable
+ * @throws WSV_ERR_OPTION_INVALID for what is no async iterable, or in another loop already
  */
 export async function * select<Sources extends Record<string, AsyncIterable<unknown>>> (sources: Sources): AsyncGenerator<Selected<Sources>, void, undefined> {
   checkSources(sources)
@@ -113,9 +113,16 @@ function isAbort (error: unknown): boolean {
 
 function checkSources (sources: unknown): void {
   if (typeof sources !== 'object' || sources === null) throw new WSV_ERR_OPTION_INVALID('select', 'sources', 'an object of async iterables, by name', describe(sources))
+  const seen = new Set<unknown>()
   for (const [name, source] of Object.entries(sources) as [string, Partial<AsyncIterable<unknown>> | null | undefined][]) {
-    if (typeof source?.[Symbol.asyncIterator] === 'function') continue
-    throw new WSV_ERR_OPTION_INVALID('select', name, 'an async iterable', isPromise(source) ? 'a promise' : describe(source))
+    if (typeof source?.[Symbol.asyncIterator] !== 'function') {
+      throw new WSV_ERR_OPTION_INVALID('select', name, 'an async iterable', isPromise(source) ? 'a promise' : describe(source))
+    }
+    // each would have a part of its values
+    if (seen.has(source) || asked.get(source as AsyncIterable<unknown>)?.arrived !== undefined) {
+      throw new WSV_ERR_OPTION_INVALID('select', name, 'a source that is in no other loop', 'one that is')
+    }
+    seen.add(source)
   }
 }
 

@@ -145,6 +145,19 @@ t.test('what is no source is refused before anything is read', async (t) => {
   t.equal(asked, 0)
 })
 
+t.test('a source is read by one loop at a time', async (t) => {
+  const feed = count(3)
+  const refused = { code: 'WSV_ERR_OPTION_INVALID', message: /'.' must be a source that is in no other loop, got one that is/ }
+  await t.rejects(select({ a: feed, b: feed }).next(), refused)
+  const first = select({ feed })
+  t.strictSame((await first.next()).value, ['feed', 1])
+  const waits = first.next()
+  await t.rejects(select({ b: feed, other: count(1) }).next(), refused)
+  t.strictSame((await waits).value, ['feed', 2], 'the first goes on')
+  await first.return()
+  t.strictSame((await select({ feed }).next()).value, ['feed', 3], 'when it is left, another may')
+})
+
 t.test('a source that is aborted with the socket ends like it: what the client sent before is still handled', async (t) => {
   const handled: unknown[] = []
   const started = deferred()
