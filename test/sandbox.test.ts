@@ -169,6 +169,8 @@ t.test('who leaves the chat is signed out in all windows', async (t) => {
   await first.getByText('Change').click()
   await first.getByRole('button', { name: 'Leave the chat' }).click()
   await first.getByRole('button', { name: 'Join the chat' }).waitFor()
+  // Chromium gives little time to a page in the background
+  await second.bringToFront()
   await second.getByRole('button', { name: 'Join the chat' }).waitFor()
   t.equal(await second.getByLabel('Message').count(), 0)
 })
