@@ -65,12 +65,12 @@ function fan (pathOf, channels, size, inFlight) {
 const all = (sockets, inFlight) => fan(() => '/fan', 1, sockets, inFlight)
 
 /**
- * Handshakes of somebody who has logged in, at a fixed rate, each socket closed at once. Not as fast as can be: the slower server would find its client
+ * Handshakes, of somebody who has logged in or of anybody, at a fixed rate, each socket closed at once. Not as fast as can be: the slower server would find its client
  * asleep more often, and pay for waking it up.
  */
-async function handshakes (ports) {
+const handshakes = (isLoggedIn) => async (ports) => {
   let done = 0
-  const headers = await logIn(ports[0])
+  const headers = isLoggedIn ? await logIn(ports[0]) : ''
   const timer = setInterval(() => {
     for (let i = 0; i < 10; i++) {
       open(ports[0], '/echo', undefined, headers).then(({ tcp }) => {
@@ -91,6 +91,7 @@ export const kinds = {
   'redis-fan1k-1': { title: 'through Redis, two processes, 1,000 sockets, 1 outstanding', start: all(1000, 1), redis: true, processes: 2 },
   'redis-fan1k-16': { title: 'through Redis, two processes, 1,000 sockets, 16 outstanding', start: all(1000, 16), redis: true, processes: 2 },
   'redis-rooms': { title: 'through Redis, 100 rooms of 10 sockets, 256 messages in flight', start: fan((room) => `/room/${room}`, 100, 10, 256), redis: true, processes: 1 },
-  handshake: { title: 'handshake with cookie, session and one auth hook', start: handshakes, session: true, warmSeconds: 6 },
+  'handshake-bare': { title: 'handshake without plugins', start: handshakes(false), warmSeconds: 6 },
+  handshake: { title: 'handshake with cookie, session and one auth hook', start: handshakes(true), session: true, warmSeconds: 6 },
   idle: { title: 'bytes per idle socket, with cookie, session and one hook', idle: 10_000, session: true }
 }
