@@ -80,12 +80,7 @@ export class Refusals {
 
   /** @param retryAfterMs - until the window of `rateLimit` ends, in milliseconds */
   rateLimited (socket: Socket, retryAfterMs: number, ref: Ref): void {
-    try {
-      this.#reply(socket, this.#form!.error('__all__', 'rate_limited', { retryAfterMs }, socket.formContext), ref)
-    } catch (error) {
-      // `messages` or `formatError` of the user's
-      this.crash(socket, error)
-    }
+    this.#reply(socket, this.#form!.error('__all__', 'rate_limited', { retryAfterMs }, socket.formContext), ref)
   }
 
   /** One error with its text, in the client's language. */

@@ -137,7 +137,12 @@ export class View {
    * @param retryAfterMs - until the window ends, in milliseconds
    */
   rateLimited (socket: Socket, retryAfterMs: number, data: Buffer | string, isBinary: boolean): void {
-    this.refusals.rateLimited(socket, retryAfterMs, this.#takesRef ? this.#refWithin(data, isBinary) : undefined)
+    try {
+      this.refusals.rateLimited(socket, retryAfterMs, this.#takesRef ? this.#refWithin(data, isBinary) : undefined)
+    } catch (error) {
+      // a codec, `messages` or `formatError` of the user's
+      this.refusals.crash(socket, error)
+    }
   }
 
   #refWithin (data: Buffer | string, isBinary: boolean): Ref {

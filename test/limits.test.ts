@@ -12,7 +12,7 @@ import wsViews, { type WsViews } from '../lib/index.ts'
 import { rawClient } from './fixtures/rfc6455.ts'
 import { buildApp, listen, startViews } from './fixtures/server.ts'
 import { logIn, SerialisingStore, withSession } from './fixtures/session.ts'
-import { deferred, leave, refusal } from './fixtures/waiting.ts'
+import { closedBy, deferred, leave, refusal } from './fixtures/waiting.ts'
 
 const Any = Type.Unknown()
 const echo: WsViews = async (ws) => {
@@ -31,6 +31,22 @@ t.test('rateLimit: messages beyond it are answered with rate_limited and not han
   t.match(refused, { type: 'error', errors: { __all__: [{ message: 'Too many messages.', code: 'rate_limited' }] } })
   const { retryAfterMs } = refused.errors.__all__[0].params
   t.ok(retryAfterMs > 0 && retryAfterMs <= 60_000)
+})
+
+t.test('rateLimit: a codec that gives a promise where the ref is looked for is a failed view', async (t) => {
+  const { port } = await startViews(t, async (ws) => {
+    ws.wsView('/v', {
+      name: 'v',
+      messageSchema: Any,
+      frames: { parse: () => Promise.reject(new Error('too late')), serialize: JSON.stringify },
+      onHandlerError: () => true,
+      onMessage () {}
+    })
+  }, { rateLimit: { messages: 1, perMs: 60_000 } })
+  const client = await rawClient(port, '/ws/v', { t })
+  client.send('{"ref":1}')
+  client.send('{"ref":2}')
+  t.strictSame(await closedBy(client), { code: 1011, reason: 'internal_error' })
 })
 
 t.test('rateLimit: the next window begins with a clean slate', async (t) => {
