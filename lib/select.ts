@@ -63,7 +63,7 @@ export async function * select<Sources extends Record<string, AsyncIterable<unkn
         asked.delete(source)
         open.delete(name)
         // it waited with the socket's signal: what the client has sent before goes on
-        if (isAbort(first.error) && sockets.some(([, socket]) => !socket.isOpen)) continue
+        if (!(source instanceof Socket) && isAbort(first.error) && sockets.some(([, socket]) => !socket.isOpen)) continue
         release(sources, open)
         throw first.error
       }

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
-import { asked } from './asked.ts'
+import { asked, type Asked } from './asked.ts'
 import { checkClose } from './check-close.ts'
 import { clockMs } from './clock.ts'
 import { closeCodes } from './close-codes.ts'
-import { WSV_ERR_TOO_MANY_SUBSCRIPTIONS } from './errors.ts'
+import { WSV_ERR_OPTION_INVALID, WSV_ERR_TOO_MANY_SUBSCRIPTIONS } from './errors.ts'
 import type { FanOut, Subscriber } from './fan-out/fan-out.ts'
 import type { FormContext } from './form/form.ts'
 import { Inbox, type InboxOwner } from './inbox.ts'
@@ -208,36 +208,55 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
   }
 
   async * [Symbol.asyncIterator] (): AsyncGenerator<unknown, void, undefined> {
-    const begun = asked.get(this)
-    // a `select` was left; one that has just begun, with this iterator, has asked for nothing yet
-    if (begun?.next !== undefined) {
-      asked.delete(this)
-      try {
-        await this.saveSession()
-        const first = await begun.next
-        if (first.done !== true) yield first.value
-        yield * { [Symbol.asyncIterator]: () => begun.iterator }
-      } finally {
-        await begun.iterator.return?.()
-      }
-      return
-    }
+    let left = this.#left()
     await this.saveSession()
     for (;;) {
-      const waiting = await this.inbox.take()
-      if (waiting === undefined) return
-      this.#taken++
-      try {
-        const checked = await this.#view.receive(this, waiting.data, waiting.isBinary)
-        if (checked !== undefined && !this.#isOurClose) yield checked.message
-        // the handler has come back for the next one: it is busy until its session is saved
-        await this.saveSession()
-      } finally {
-        this.#taken--
-        this.inbox.handled++
+      if (left === undefined) {
+        const waiting = await this.inbox.take()
+        if (waiting === undefined) return
+        this.#taken++
+        try {
+          const checked = await this.#view.receive(this, waiting.data, waiting.isBinary)
+          if (checked !== undefined && !this.#isOurClose) {
+            yield checked.message
+            left = this.#left()
+          }
+          // the handler has come back for the next one: it is busy until its session is saved
+          await this.saveSession()
+        } finally {
+          this.#taken--
+          this.inbox.handled++
+        }
+      } else {
+        const { next, iterator } = left
+        left = undefined
+        try {
+          const first = await next!
+          if (first.done === true) return
+          yield first.value
+          left = this.#left()
+          await this.saveSession()
+        } finally {
+          // it counts what it has handed out
+          await iterator.return?.()
+        }
       }
       this.#closeIfIdle()
     }
+  }
+
+  /**
+   * What a `select` that was left has asked for: the next message goes there.
+   *
+   * @throws WSV_ERR_OPTION_INVALID where a `select` waits for it
+   */
+  #left (): Asked | undefined {
+    const state = asked.get(this)
+    // a select that goes on with its iterator, which is this one, asks for nothing yet
+    if (state?.next === undefined) return undefined
+    if (state.arrived !== undefined) throw new WSV_ERR_OPTION_INVALID('select', 'socket', 'a source that is in no other loop', 'one that is')
+    asked.delete(this)
+    return state
   }
 
   // ---------- the beginning

@@ -1,9 +1,11 @@
 import { setInterval } from 'node:timers/promises'
 import t from 'tap'
 import { Type } from '@sinclair/typebox'
+import wsViews from '../lib/index.ts'
 import { select } from '../lib/select.ts'
 import { rawClient } from './fixtures/rfc6455.ts'
-import { startViews } from './fixtures/server.ts'
+import { buildApp, listen, startViews } from './fixtures/server.ts'
+import { logIn, SerialisingStore, withSession } from './fixtures/session.ts'
 import { closedBy, deferred, leave } from './fixtures/waiting.ts'
 
 const Command = Type.Object({ type: Type.String() })
@@ -156,6 +158,86 @@ t.test('a source is read by one loop at a time', async (t) => {
   t.strictSame((await waits).value, ['feed', 2], 'the first goes on')
   await first.return()
   t.strictSame((await select({ feed }).next()).value, ['feed', 3], 'when it is left, another may')
+})
+
+t.test('a loop over the socket within a select: nothing is handed out twice', async (t) => {
+  const seen = deferred<unknown[]>()
+  const { port } = await startViews(t, async (ws) => {
+    ws.wsView('/v', { name: 'v', messageSchema: Command }, async (socket) => {
+      const got: unknown[] = []
+      try {
+        for await (const [source, value] of select({ client: socket, once: count(1) })) {
+          got.push(source === 'once' ? source : value.type)
+          // nobody else has asked for the next message: this loop may
+          if (source === 'client') for await (const { type } of socket) if (got.push(type) && type === 'end') break
+          // the select waits for it already
+          if (source === 'once') {
+            await t.rejects(socket[Symbol.asyncIterator]().next(), {
+              code: 'WSV_ERR_OPTION_INVALID', message: /'socket' must be a source that is in no other loop, got one that is/
+            })
+            socket.send('ready')
+          }
+          if (got.length === 4) break
+        }
+      } finally {
+        seen.resolve(got)
+      }
+    })
+  })
+  const client = await rawClient(port, '/ws/v', { t })
+  await client.next()
+  for (const type of ['one', 'two', 'end']) client.send(`{"type":"${type}"}`)
+  t.strictSame(await seen.promise, ['once', 'one', 'two', 'end'])
+  t.strictSame(await closedBy(client), { code: 1000, reason: '' })
+})
+
+t.test('a select within a loop over the socket: the loop goes on where it was left', async (t) => {
+  const { port } = await startViews(t, async (ws) => {
+    ws.wsView('/v', { name: 'v', messageSchema: Command }, async (socket) => {
+      for await (const { type } of socket) {
+        if (type === 'select') for await (const [source] of select({ client: socket, once: count(1) })) if (source === 'once') break
+        socket.send(type)
+      }
+    })
+  })
+  const client = await rawClient(port, '/ws/v', { t })
+  for (const type of ['select', 'one', 'select', 'two', 'three']) {
+    client.send(`{"type":"${type}"}`)
+    t.equal((await client.next()).data, JSON.stringify(type))
+  }
+  await leave(client)
+})
+
+t.test('a session that cannot be saved when its client has left ends the loop, whatever the store calls it', async (t) => {
+  const store = new SerialisingStore()
+  const app = buildApp(t)
+  await withSession(app, store)
+  let ended = 0
+  await app.register(wsViews, {
+    views: async (ws) => {
+      ws.wsView('/v', { name: 'v', messageSchema: Command }, async (socket) => {
+        try {
+          for await (const [source] of select({ client: socket, forever: setInterval(5) })) {
+            if (source !== 'client') continue
+            socket.session.note = 'changed'
+            socket.send('changed')
+            await new Promise((resolve) => { socket.signal.addEventListener('abort', resolve) })
+            store.error = Object.assign(new Error('took too long'), { name: 'AbortError' })
+          }
+        } finally {
+          ended++
+        }
+      })
+    }
+  })
+  const client = await rawClient(await listen(app), '/v', { t, headers: await logIn(app) })
+  const [socket] = [...app.wsSockets]
+  client.send('{"type":"one"}')
+  await client.next()
+  client.sendClose(1000)
+  await socket!.closed
+  t.equal(ended, 1)
+  await client.ended
 })
 
 t.test('a source that is aborted with the socket ends like it: what the client sent before is still handled', async (t) => {
