@@ -1,3 +1,4 @@
+import { types } from 'node:util'
 import sjson from 'secure-json-parse'
 import { WSV_ERR_NOT_SERIALIZABLE, WSV_ERR_OPTION_INVALID } from './errors.ts'
 import { isPromise } from './is-promise.ts'
@@ -5,6 +6,8 @@ import type { Codec, ViewOptions } from './options.ts'
 
 /** what `parse` and `depthOf` answer for text that is no JSON, or that we refuse */
 export const INVALID = Symbol('wsViews.invalid')
+
+const { isAnyArrayBuffer, isMap, isSet } = types
 
 const safely = { protoAction: 'error', constructorAction: 'error' } as const
 
@@ -147,12 +150,15 @@ export function declaredOf (message: unknown, serialize: Serialize): unknown {
 }
 
 function leftOf (value: unknown, json: unknown): unknown {
-  if (Array.isArray(value) && Array.isArray(json)) return json.map((item, i) => leftOf(value[i], item))
-  // scalars, bytes, a Date, a Map
-  if (Object.prototype.toString.call(value) !== '[object Object]') return value
-  if (typeof json !== 'object' || json === null) return json
+  // scalars; bytes and tables, whose members no schema declares
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || isAnyArrayBuffer(value) || isMap(value) || isSet(value)) return value
+  if (typeof json !== 'object' || json === null) {
+    // a Date or a URL is a string there; so is what has a toJSON of the user's
+    return Array.isArray(value) || Object.prototype.toString.call(value) === '[object Object]' ? json : value
+  }
+  if (Array.isArray(json)) return Array.isArray(value) ? json.map((item, i) => leftOf(value[i], item)) : json
   return Object.fromEntries(Object.entries(json).map(([key, item]) =>
-    [key, Object.hasOwn(value as object, key) ? leftOf((value as Record<string, unknown>)[key], item) : item]))
+    [key, Object.hasOwn(value, key) ? leftOf((value as Record<string, unknown>)[key], item) : item]))
 }
 
 /**

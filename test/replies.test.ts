@@ -72,6 +72,35 @@ t.test('a codec is given what the replySchema declares, with values that JSON do
   await leave(client)
 })
 
+t.test('a codec is given nothing undeclared, whatever the value is', async t => {
+  class Row { id = 1; password = 'secret'; get [Symbol.toStringTag] (): string { return 'Row' } }
+  class Rows { password = 'secret'; toJSON (): unknown { return [{ id: 1 }] } }
+  const url = new URL('http://localhost/')
+  const replies: [reply: object, left: object][] = [
+    [{ row: new Row() }, { row: { id: 1 } }],
+    [{ row: [{ id: 1, password: 'secret' }] }, { row: {} }],
+    [{ any: new Rows() }, { any: [{ id: 1 }] }],
+    [{ any: url }, { any: url }]
+  ]
+  const serialized = new Journal<unknown>()
+  const { port } = await startViews(t, async ws => {
+    ws.wsView('/row', {
+      name: 'row',
+      checkReplies: false,
+      frames: { parse: Number, serialize (message: unknown) { serialized.add(message); return 'sent' } },
+      replySchema: Type.Object({ row: Type.Optional(Type.Object({ id: Type.Optional(Type.Integer()) })), any: Type.Optional(Type.Unknown()) }),
+      onMessage: (socket, message) => replies[message]![0]
+    })
+  })
+  const client = await rawClient(port, '/ws/row', { t })
+  for (const [i, [, left]] of replies.entries()) {
+    client.send(String(i))
+    t.equal((await client.next()).data, 'sent')
+    t.strictSame(serialized.entries[i], left)
+  }
+  await leave(client)
+})
+
 t.test('nothing returned, nothing sent', async t => {
   const { port } = await startViews(t, async ws => {
     ws.wsView('/quiet', {
