@@ -226,6 +226,8 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
         } finally {
           this.#taken--
           this.inbox.handled++
+          // where the loop is left: what the handler sends right away leaves first
+          if (this.#closeWhenIdle !== undefined) setImmediate(() => { this.#closeIfIdle() })
         }
       } else {
         const { next, iterator } = left

@@ -224,6 +224,31 @@ t.test('onGap that runs may finish, and is followed by onClose', async t => {
   }
 })
 
+t.test('a loop that is left while the server closes: the socket gets 1001 after what is sent next', async t => {
+  const begun = deferred()
+  const release = deferred()
+  const { app, port } = await startViews(t, async ws => {
+    ws.wsView('/v', { name: 'v', messageSchema: Type.Unknown() }, async socket => {
+      for await (const message of socket) {
+        begun.resolve()
+        await release.promise
+        if (message !== undefined) break
+      }
+      socket.send('welcome')
+      await new Promise(resolve => { socket.signal.addEventListener('abort', resolve) })
+    })
+  }, { closeTimeoutMs: 600_000 })
+  const client = await rawClient(port, '/ws/v', { t })
+  client.send('{}')
+  await begun.promise
+  const closing = app.close()
+  await refusal(rawClient(port, '/ws/v', { t })) // it has begun
+  release.resolve()
+  t.equal((await client.next()).data, '"welcome"')
+  t.strictSame(await closedBy(client), { code: 1001, reason: 'server_closing' })
+  await closing
+})
+
 t.test('a handler that finishes may publish, and others that are busy still get it', async t => {
   const gates = [deferred(), deferred()]
   const started = new Journal<number>()
