@@ -24,7 +24,8 @@ export type Selected<Sources extends Record<string, AsyncIterable<unknown>>> = {
  * once; a source that was aborted with the socket has ended with it. Sources that are no sockets are released
  * (`return()`) when it has ended, not when the loop is left early.
  *
- * @throws WSV_ERR_OPTION_INVALID for what is no async iterable, or in another loop already
+ * @throws WSV_ERR_OPTION_INVALID for what is no async iterable, or in another loop already; a loop over a socket throws it
+ *   where a `select` waits for the next message
  */
 export async function * select<Sources extends Record<string, AsyncIterable<unknown>>> (sources: Sources): AsyncGenerator<Selected<Sources>, void, undefined> {
   checkSources(sources)
