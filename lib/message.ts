@@ -1,7 +1,7 @@
 import { types } from 'node:util'
 import sjson from 'secure-json-parse'
 import { WSV_ERR_NOT_SERIALIZABLE, WSV_ERR_OPTION_INVALID } from './errors.ts'
-import { isPromise } from './is-promise.ts'
+import { ignoreRejection, isPromise } from './is-promise.ts'
 import type { Codec, ViewOptions } from './options.ts'
 
 /** what `parse` and `depthOf` answer for text that is no JSON, or that we refuse */
@@ -56,7 +56,7 @@ export function parseWith (codec: Codec, data: string | Buffer): unknown {
  */
 export function atOnce (result: unknown, option: string): unknown {
   if (!isPromise(result)) return result
-  result.then(undefined, () => { /* what is thrown here comes before it */ })
+  ignoreRejection(result)
   throw new WSV_ERR_OPTION_INVALID('wsView', option, 'a synchronous function', 'one that returns a promise')
 }
 

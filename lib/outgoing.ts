@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { WSV_ERR_NOT_SERIALIZABLE, WSV_ERR_REPLY_INVALID } from './errors.ts'
 import { compileCheck } from './form/strict.ts'
 import type { FormApp } from './form/form.ts'
-import { isPromise } from './is-promise.ts'
+import { ignoreRejection, isPromise } from './is-promise.ts'
 import { atOnce, codecData, declaredOf, isPlain, jsonText, notSerializable, plainData, withRef, withRefOn, type Ref, type Serialize } from './message.ts'
 import type { MessageHandler, ViewOptions } from './options.ts'
 import { Payload } from './payload.ts'
@@ -108,8 +108,11 @@ export class Outgoing {
   /** @param ref - put on a reply that is an object and has none */
   #encode (message: unknown, ref?: Ref): string | Buffer {
     const { frames } = this.#options
-    // JSON has a text for it, {}
-    if (isPromise(message)) throw new WSV_ERR_NOT_SERIALIZABLE('A promise', 'its value')
+    if (isPromise(message)) {
+      // JSON has a text for it, {}
+      ignoreRejection(message)
+      throw new WSV_ERR_NOT_SERIALIZABLE('A promise', 'its value')
+    }
     const plain = isPlain(frames) ? plainData(message, frames) : undefined
     if (this.#checkReply !== undefined && message !== undefined) this.#check(message, this.#checkReply)
     if (plain !== undefined) return plain

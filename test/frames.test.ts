@@ -309,12 +309,13 @@ t.test('what cannot be sent throws WSV_ERR_NOT_SERIALIZABLE where it is sent, an
   const thrown = new Journal<[string, unknown]>()
   const cycle: Record<string, unknown> = {}
   cycle.cycle = cycle
+  const aPromise = Symbol('that rejects, which nobody may notice')
   const bad: Record<string, unknown[]> = {
-    json: [undefined, () => {}, Symbol('s'), 1n, { deep: [1n] }, cycle, { toJSON () { throw new Error('no') } }, Promise.resolve(1)],
+    json: [undefined, () => {}, Symbol('s'), 1n, { deep: [1n] }, cycle, { toJSON () { throw new Error('no') } }, aPromise],
     text: [undefined, null, 1, {}, Buffer.from('a'), new Uint8Array(1), [], 'str'.length],
     binary: [undefined, null, 'a', 1, {}, [1], new ArrayBuffer(1), new DataView(new ArrayBuffer(1))],
     raw: [undefined, null, 1, {}, []],
-    codec: [1n, cycle, Promise.resolve(1)]
+    codec: [1n, cycle, aPromise]
   }
   const { port } = await startViews(t, async ws => {
     for (const [kind, values] of Object.entries(bad)) {
@@ -324,7 +325,7 @@ t.test('what cannot be sent throws WSV_ERR_NOT_SERIALIZABLE where it is sent, an
         onOpen (socket) {
           for (const value of values) {
             try {
-              socket.send(value)
+              socket.send(value === aPromise ? Promise.reject(new Error('of the promise')) : value)
               thrown.add([kind, value])
             } catch (error) {
               thrown.add([kind, (error as { code: unknown }).code])

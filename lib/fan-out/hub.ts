@@ -3,7 +3,7 @@ import type { Channel, FormErrors, PublishOptions, SubscribeOptions, Subscriptio
 import {
   WSV_ERR_CHANNEL_MESSAGE_INVALID, WSV_ERR_FANOUT_CLOSED, WSV_ERR_NOT_SERIALIZABLE, WSV_ERR_OPTION_INVALID
 } from '../errors.ts'
-import { isPromise } from '../is-promise.ts'
+import { ignoreRejection, isPromise } from '../is-promise.ts'
 import type { Broker, BrokerEvents } from './broker.ts'
 import { definitionOf, type ChannelDefinition } from './channel.ts'
 import type { CompileCheck, FanOut, FanOutOptions, Subscriber } from './fan-out.ts'
@@ -74,7 +74,10 @@ export class Hub implements FanOut, BrokerEvents, SubscriptionHost {
     if (message instanceof Uint8Array) {
       throw new WSV_ERR_NOT_SERIALIZABLE(`The message for channel '${name}'`, 'a JSON value, got bytes: define the channel with binary: true')
     }
-    if (isPromise(message)) throw new WSV_ERR_NOT_SERIALIZABLE(`The message for channel '${name}'`, 'a JSON value, got a promise')
+    if (isPromise(message)) {
+      ignoreRejection(message)
+      throw new WSV_ERR_NOT_SERIALIZABLE(`The message for channel '${name}'`, 'a JSON value, got a promise')
+    }
     let text: string | undefined
     try {
       text = JSON.stringify(message)
