@@ -1,15 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
-import { asked, type Asked } from './asked.ts'
 import { checkClose } from './check-close.ts'
 import { clockMs } from './clock.ts'
 import { closeCodes } from './close-codes.ts'
-import { WSV_ERR_OPTION_INVALID, WSV_ERR_TOO_MANY_SUBSCRIPTIONS } from './errors.ts'
+import { WSV_ERR_TOO_MANY_SUBSCRIPTIONS } from './errors.ts'
 import type { FanOut, Subscriber } from './fan-out/fan-out.ts'
 import type { FormContext } from './form/form.ts'
-import { Inbox, type InboxOwner } from './inbox.ts'
+import { Inbox, type InboxOwner, type Waiting } from './inbox.ts'
 import { isPromise } from './is-promise.ts'
 import { Liveness } from './liveness.ts'
+import { messageLoop, type LoopOwner } from './message-loop.ts'
 import { Outbox, type OutboxOwner } from './outbox.ts'
 import type { OpenSockets } from './open-sockets.ts'
 import type { ServerOptions } from './options.ts'
@@ -21,7 +21,7 @@ import { kReader, kSocket } from './symbols.ts'
 import { TextReader, type TextReaderOwner } from './text-reader.ts'
 import type { Channel, CloseInfo, WsSocket, WsSockets } from './types.ts'
 import { userOf } from './user-of.ts'
-import type { View } from './view.ts'
+import type { Checked, View } from './view.ts'
 import type { ViewWebSocket } from './view-websocket.ts'
 import type { Watch } from './watch.ts'
 import type { Upgraded } from './ws-servers.ts'
@@ -44,7 +44,7 @@ let idCount = 0
 /**
  * What a view holds. It asks its inbox and its outbox, and knows one thing itself: how a socket ends.
  */
-export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, TextReaderOwner, SessionOwner, Credentialed {
+export class Socket implements WsSocket, InboxOwner, OutboxOwner, LoopOwner, Subscriber, TextReaderOwner, SessionOwner, Credentialed {
   /** joined: a template would leave two strings and a rope between them */
   readonly id = [idPrefix, (++idCount).toString(36)].join('-')
   readonly request: FastifyRequest
@@ -207,58 +207,25 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
     this.raw.terminate()
   }
 
-  async * [Symbol.asyncIterator] (): AsyncGenerator<unknown, void, undefined> {
-    let left = this.#left()
-    await this.saveSession()
-    for (;;) {
-      if (left === undefined) {
-        const waiting = await this.inbox.take()
-        if (waiting === undefined) return
-        this.#taken++
-        try {
-          const checked = await this.#view.receive(this, waiting.data, waiting.isBinary)
-          if (checked !== undefined && !this.#isOurClose) {
-            yield checked.message
-            left = this.#left()
-          }
-          // the handler has come back for the next one: it is busy until its session is saved
-          await this.saveSession()
-        } finally {
-          this.#taken--
-          this.inbox.handled++
-          // where the loop is left: what the handler sends right away leaves first
-          if (this.#closeWhenIdle !== undefined) setImmediate(() => { this.#closeIfIdle() })
-        }
-      } else {
-        const { next, iterator } = left
-        left = undefined
-        try {
-          const first = await next!
-          if (first.done === true) return
-          yield first.value
-          left = this.#left()
-          await this.saveSession()
-        } finally {
-          // it counts what it has handed out
-          await iterator.return?.()
-        }
-      }
-      this.#closeIfIdle()
-    }
+  [Symbol.asyncIterator] (): AsyncGenerator<unknown, void, undefined> {
+    return messageLoop(this)
   }
 
-  /**
-   * What a `select` that was left has asked for: the next message goes there.
-   *
-   * @throws WSV_ERR_OPTION_INVALID where a `select` waits for it
-   */
-  #left (): Asked | undefined {
-    const state = asked.get(this)
-    // a select that goes on with its iterator, which is this one, asks for nothing yet
-    if (state?.next === undefined) return undefined
-    if (state.arrived !== undefined) throw new WSV_ERR_OPTION_INVALID('select', 'socket', 'a source that is in no other loop', 'one that is')
-    asked.delete(this)
-    return state
+  // ---------- what a loop over its messages uses
+
+  check ({ data, isBinary }: Waiting): Checked | undefined | Promise<Checked | undefined> {
+    return this.#view.receive(this, data, isBinary)
+  }
+
+  taken (): void {
+    this.#taken++
+  }
+
+  handled (): void {
+    this.#taken--
+    this.inbox.handled++
+    // where the loop is left: what the handler sends right away leaves first
+    if (this.#closeWhenIdle !== undefined) setImmediate(() => { this.closeIfIdle() })
   }
 
   // ---------- the beginning
@@ -343,7 +310,7 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
   }
 
   idle (): void {
-    this.#closeIfIdle()
+    this.closeIfIdle()
     this.#finishIfDone()
   }
 
@@ -476,13 +443,13 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, Subscriber, Te
   closeIdle (code: number, reason: string): void {
     if (this.#info !== undefined) return
     this.#closeWhenIdle = { code, reason }
-    this.#closeIfIdle()
+    this.closeIfIdle()
     if (this.#info !== undefined) return
     this.raw.pause()
     this.inbox.drop()
   }
 
-  #closeIfIdle (): void {
+  closeIfIdle (): void {
     const info = this.#closeWhenIdle
     if (info !== undefined && this.#running === 0) this.close(info.code, info.reason)
   }
