@@ -126,19 +126,6 @@ export const wsOptionsOfOurs: Readonly<Record<string, string>> = {
   path: '; the URL of the view sets it'
 }
 
-/** JSON Schema's keywords that constrain nothing, and the marks of Fastify and OpenAPI that do not. */
-const annotations = new Set([
-  '$id', '$schema', '$comment', '$defs', 'definitions', 'title', 'description', 'default', 'examples', 'example', 'deprecated', 'readOnly', 'writeOnly'
-])
-
-/** TypeBox's mark of a schema that decodes; the symbol is a registered one */
-const kTransform = Symbol.for('TypeBox.Transform')
-
-/** The schema says "anything" aloud: `{}`, `Type.Unknown()` or `Type.Any()`, annotations aside. */
-export function takesAnything (schema: Record<string, unknown>): boolean {
-  return Object.keys(schema).every(keyword => annotations.has(keyword)) && !(kTransform in schema)
-}
-
 function isRedis (value: unknown): boolean {
   return (typeof value === 'string' && value.trim() !== '') || isObject(value)
 }

@@ -1,8 +1,9 @@
 import { readBaseUrl } from './absolute-url.ts'
 import { describe } from './describe.ts'
 import { WSV_ERR_OPTION_CONFLICT, WSV_ERR_OPTION_INVALID, WSV_ERR_OPTION_UNKNOWN } from './errors.ts'
+import { takesAnything } from './form/takes-anything.ts'
 import {
-  checkRedis, fastifyRouteOptions, isFanout, registrationRules, routeOptionsOfOurs, serverRules, takesAnything, viewDefaultRules, viewOnlyRules,
+  checkRedis, fastifyRouteOptions, isFanout, registrationRules, routeOptionsOfOurs, serverRules, viewDefaultRules, viewOnlyRules,
   wsOptionsOfOurs
 } from './option-rules.ts'
 import { serverDefaults, viewDefaults, viewOnlyDefaults } from './options.ts'

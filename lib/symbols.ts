@@ -14,3 +14,5 @@ export const kView = Symbol('wsViews.view')
 export const kWsHooks = Symbol('wsViews.hooks')
 /** on the context of the views: the registration that made it */
 export const kInside = Symbol('wsViews.inside')
+/** where `Type.Transform` of TypeBox keeps its functions; a registered symbol, so that TypeBox need not be loaded */
+export const kTransform = Symbol.for('TypeBox.Transform')

@@ -1,12 +1,10 @@
+import { kTransform } from '../symbols.ts'
 import type { Checks } from './check.ts'
 import type { Located } from './documents.ts'
 import { partsOf, type Facts } from './facts.ts'
 import { keyOf, type Planner } from './plan.ts'
 import { literal, member } from './program.ts'
 import { BAD, type Report } from './report.ts'
-
-/** where `Type.Transform` of TypeBox keeps its functions */
-const kTransform = Symbol.for('TypeBox.Transform')
 
 /** The decoder of a node itself, not of what is inside it. */
 export function transformOf ({ schema }: Located): ((value: unknown) => unknown) | undefined {

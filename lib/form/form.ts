@@ -7,6 +7,7 @@ import type { Tag } from './plan.ts'
 import { BAD, Report, type Wording } from './report.ts'
 import { StepRun, type Steps } from './steps.ts'
 import { strictJudge } from './strict.ts'
+import { takesAnything } from './takes-anything.ts'
 import { ValidationError } from './validation-error.ts'
 
 export interface FormOptions extends Steps {
@@ -67,16 +68,7 @@ export interface Form {
  * @throws WSV_ERR_SCHEMA_INVALID, WSV_ERR_PATTERN_UNSAFE, WSV_ERR_OPTION_UNKNOWN, which name the view
  */
 export function compileForm (schema: unknown, options: FormOptions, app: FormApp): Form {
-  return isAnything(schema) ? new OpenForm(options) : new CompiledForm(schema, options, app)
-}
-
-const annotations = new Set(['$id', '$schema', '$comment', 'title', 'description', 'examples', 'default'])
-
-/** `{}`, `true`, `Type.Unknown()`, `Type.Any()` */
-function isAnything (schema: unknown): boolean {
-  return schema === true || (typeof schema === 'object' && schema !== null && !Array.isArray(schema) &&
-    Object.getOwnPropertySymbols(schema).every((symbol) => symbol !== Symbol.for('TypeBox.Transform')) &&
-    Object.keys(schema).every((key) => annotations.has(key)))
+  return takesAnything(schema) ? new OpenForm(options) : new CompiledForm(schema, options, app)
 }
 
 /** The part that makes errors of faults. */

@@ -1,3 +1,4 @@
+import { kTransform } from '../symbols.ts'
 import type { Documents, Located } from './documents.ts'
 import { isEqual } from './equal.ts'
 import type { Facts, JsonType, Union } from './facts.ts'
@@ -238,7 +239,7 @@ const mute = new Set(['$ref', 'allOf', '$id', '$defs', 'definitions', 'title', '
 
 /** TypeBox's symbols say nothing either, but for a transform. */
 function isMute (key: string | symbol): boolean {
-  return typeof key === 'symbol' ? key !== Symbol.for('TypeBox.Transform') : mute.has(key)
+  return typeof key === 'symbol' ? key !== kTransform : mute.has(key)
 }
 
 export function keyOf (nodes: readonly Located[]): string {
