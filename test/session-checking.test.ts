@@ -8,7 +8,7 @@ import { Watch } from '../lib/watch.ts'
 import { rawClient } from './fixtures/rfc6455.ts'
 import { buildApp, listen } from './fixtures/server.ts'
 import { logIn, SerialisingStore, withSession } from './fixtures/session.ts'
-import { deferred, Journal, logger } from './fixtures/waiting.ts'
+import { closedBy, deferred, Journal, logger } from './fixtures/waiting.ts'
 
 interface Teardown { teardown (fn: () => unknown): void }
 
@@ -117,7 +117,8 @@ t.test('failures are logged, without the id of the session', async (t) => {
   const { app, port, store } = await start(t, { sessionGraceMs: 60 }, log)
   const client = await rawClient(port, '/ws/echo', { t, headers: await logIn(app) })
   store.error = new Error('the store is away')
-  await client.closed
+  // and answered: the line is written in the turn after the close frame
+  await closedBy(client)
   const warned = log.lines.entries.filter(({ level }) => level === 40)
   t.match(warned[0], { err: { message: 'the store is away' }, unanswered: 1 })
   const [id] = store.texts.keys()
