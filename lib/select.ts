@@ -65,7 +65,6 @@ export async function * select<Sources extends Record<string, AsyncIterable<unkn
         open.delete(name)
         // it waited with the socket's signal: what the client has sent before goes on
         if (!(source instanceof Socket) && isAbort(first.error) && sockets.some(([, socket]) => !socket.isOpen)) continue
-        release(sources, open)
         throw first.error
       }
       if (first.result.done === true) {
@@ -77,12 +76,13 @@ export async function * select<Sources extends Record<string, AsyncIterable<unkn
       state.next = state.outcome = undefined
       yield [name, first.result.value] as Selected<Sources>
       ask(name)
-      for (const [name, socket] of sockets) {
-        // a step has ended, whichever source began it: the socket's own iteration may be waiting
-        const saved = socket.saveSession()
-        if (saved !== undefined) await saved.catch((error: unknown) => { ready.unshift({ name, error }) })
-      }
+      // a step has ended, whichever source began it: the socket's own iteration may be waiting
+      for (const [, socket] of sockets) await socket.saveSession()
     }
+  } catch (error) {
+    // also a session that could not be saved: what the socket was asked for is left for the next loop
+    release(sources, open)
+    throw error
   } finally {
     for (const source of Object.values(sources)) {
       const state = asked.get(source)

@@ -240,6 +240,36 @@ t.test('a session that cannot be saved when its client has left ends the loop, w
   await client.ended
 })
 
+t.test('a session that cannot be saved costs no message', async (t) => {
+  const store = new SerialisingStore()
+  const app = buildApp(t)
+  await withSession(app, store)
+  await app.register(wsViews, {
+    views: async (ws) => {
+      ws.wsView('/v', { name: 'v', messageSchema: Command }, async (socket) => {
+        const refusal = new Error('the store is away')
+        await t.rejects(async () => {
+          for await (const [source] of select({ client: socket, once: count(1) })) {
+            t.equal(source, 'once')
+            socket.session.note = 'changed'
+            store.error = refusal
+          }
+        }, refusal)
+        store.error = undefined
+        socket.send('failed')
+        for await (const { type } of socket) socket.send(type)
+      })
+    }
+  })
+  const client = await rawClient(await listen(app), '/v', { t, headers: await logIn(app) })
+  t.equal((await client.next()).data, '"failed"')
+  for (const type of ['one', 'two']) {
+    client.send(`{"type":"${type}"}`)
+    t.equal((await client.next()).data, JSON.stringify(type))
+  }
+  await leave(client)
+})
+
 t.test('a source that is aborted with the socket ends like it: what the client sent before is still handled', async (t) => {
   const handled: unknown[] = []
   const started = deferred()
