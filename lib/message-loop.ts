@@ -59,6 +59,12 @@ export async function * messageLoop (socket: LoopOwner): AsyncGenerator<unknown,
   }
 }
 
+/** A `select` that was left has asked for a message, which has come, and nobody waits for it. */
+export function isLeft (socket: AsyncIterable<unknown>): boolean {
+  const state = asked.get(socket)
+  return state?.outcome !== undefined && 'result' in state.outcome && state.outcome.result.done !== true && state.arrived === undefined
+}
+
 /**
  * What a `select` that was left has asked for: the next message goes there.
  *

@@ -9,7 +9,7 @@ import type { FormContext } from './form/form.ts'
 import { Inbox, type InboxOwner, type Waiting } from './inbox.ts'
 import { isPromise } from './is-promise.ts'
 import { Liveness } from './liveness.ts'
-import { messageLoop, type LoopOwner } from './message-loop.ts'
+import { isLeft, messageLoop, type LoopOwner } from './message-loop.ts'
 import { Outbox, type OutboxOwner } from './outbox.ts'
 import type { OpenSockets } from './open-sockets.ts'
 import type { ServerOptions } from './options.ts'
@@ -456,7 +456,8 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, LoopOwner, Sub
 
   /** Handlers that run. An owning one runs for as long as the socket: it counts while it has a message. */
   get #running (): number {
-    return this.inbox.running + this.#taken + (this.#view.options.handler === undefined ? this.#tasks : this.#tasks - 1)
+    const taken = this.#taken > 0 && isLeft(this) ? this.#taken - 1 : this.#taken
+    return this.inbox.running + taken + (this.#view.options.handler === undefined ? this.#tasks : this.#tasks - 1)
   }
 
   // ---------- the end

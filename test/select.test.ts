@@ -131,6 +131,24 @@ t.test('a message that was handed out is done with when the loop is left: at shu
   await closing
 })
 
+t.test('a message that a select has asked for, and nobody waits for any more, does not hold up the shutdown', async (t) => {
+  const { app, port } = await startViews(t, async (ws) => {
+    ws.wsView('/v', { name: 'v', messageSchema: Command }, async (socket) => {
+      for await (const [source] of select({ client: socket, once: count(1) })) if (source === 'once') break
+      socket.send('left')
+      await new Promise((resolve) => { socket.signal.addEventListener('abort', resolve) })
+    })
+  }, { closeTimeoutMs: 600_000 })
+  const client = await rawClient(port, '/ws/v', { t })
+  await client.next()
+  client.send('{"type":"late"}')
+  client.ping()
+  await client.nextPong()
+  const closing = app.close()
+  t.strictSame(await closedBy(client), { code: 1001, reason: 'server_closing' })
+  await closing
+})
+
 t.test('what is no source is refused before anything is read', async (t) => {
   let asked = 0
   const good = { async * [Symbol.asyncIterator] () { asked++; yield 1 } }
