@@ -22,14 +22,16 @@ export class PublishBatch {
   /** @returns what went wrong with each, null where nothing did */
   async send (client: RedisClient): Promise<(Error | null)[]> {
     if (client.isCluster === true) return await this.#sendToNodes(client)
-    if (this.size === 1) {
-      await client.publish(this.#channels[0]!, this.#messages[0]!)
-      return [null]
+    const { stream } = client
+    const answers: Promise<Error | null>[] = []
+    // a pipeline of ioredis is one write as well, but what belongs to it is kept until the next major GC
+    stream?.cork()
+    try {
+      for (let i = 0; i < this.size; i++) answers.push(client.publish(this.#channels[i]!, this.#messages[i]!).then(good, bad))
+    } finally {
+      stream?.uncork()
     }
-    const pipeline = client.pipeline()
-    for (let i = 0; i < this.size; i++) pipeline.publish(this.#channels[i]!, this.#messages[i]!)
-    const results = await pipeline.exec()
-    return results!.map(([err]) => err)
+    return await Promise.all(answers)
   }
 
   async #sendToNodes (cluster: RedisClient): Promise<(Error | null)[]> {
@@ -39,7 +41,7 @@ export class PublishBatch {
       const node = nodeOf(cluster, this.#channels[i]!)
       let part = parts.get(node)
       if (part === undefined) parts.set(node, part = new PublishBatch())
-      errors.push(part.add(this.#channels[i]!, this.#messages[i]!).then(() => null, (err: Error) => err))
+      errors.push(part.add(this.#channels[i]!, this.#messages[i]!).then(good, bad))
     }
     for (const [node, part] of parts) part.send(node).then((errors) => { part.settle(errors) }, (err: unknown) => { part.reject(err) })
     return await Promise.all(errors)
@@ -57,3 +59,6 @@ export class PublishBatch {
     for (const { reject } of this.#settles) reject(err)
   }
 }
+
+const good = (): null => null
+const bad = (err: Error): Error => err

@@ -8,23 +8,17 @@ export interface RedisClient {
   readonly status: string
   readonly isCluster?: boolean
   readonly options: { host?: unknown, port?: unknown, keyPrefix?: unknown, redisOptions?: { keyPrefix?: unknown } }
-  readonly stream?: { readonly writable: boolean } | null
+  readonly stream?: { readonly writable: boolean, cork (): void, uncork (): void } | null
   connect (): Promise<void>
   disconnect (): void
   duplicate (options: object): RedisClient
   publish (channel: string, message: string | Buffer): Promise<unknown>
   subscribe (...channels: string[]): Promise<unknown>
   unsubscribe (...channels: string[]): Promise<unknown>
-  pipeline (): RedisPipeline
   /** of a Cluster */
   nodes? (role: 'all' | 'master'): RedisClient[]
   on (event: string, listener: (...args: any[]) => void): unknown
   off (event: string, listener: (...args: any[]) => void): unknown
-}
-
-export interface RedisPipeline {
-  publish (channel: string, message: string | Buffer): unknown
-  exec (): Promise<[error: Error | null, result?: unknown][] | null>
 }
 
 export interface RedisClients {
