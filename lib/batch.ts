@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { frameLength, opcodes, writeFrame } from './frame.ts'
 
 /** A part of this size or more is handed to TCP as it is; smaller ones are copied together. Bytes. */

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 /** Frame opcodes (RFC 6455 §5.2). */
 export const opcodes = Object.freeze({ text: 0x1, binary: 0x2, close: 0x8, ping: 0x9, pong: 0xa } as const)
 

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 /** What waits: a message as it was read, unparsed. */
 export interface Waiting { data: Buffer | string, isBinary: boolean }
 

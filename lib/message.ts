@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { types } from 'node:util'
 import sjson from 'secure-json-parse'
 import { WSV_ERR_NOT_SERIALIZABLE, WSV_ERR_OPTION_INVALID } from './errors.ts'

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { DeflateParams } from './deflate.ts'
 import type { Payload } from './payload.ts'
 import { Batch } from './batch.ts'
+import { writeDirectly } from './direct-write.ts'
 
 /** What an outbox asks of the socket it belongs to. */
 export interface OutboxOwner {
@@ -70,6 +71,9 @@ export class Outbox {
   #oversize = 0
   #dropped = 0
   #waiting: Waiting | undefined
+  /** of a write past the stream's queue, until TCP has taken all of it; bytes */
+  #untaken = 0
+  #onTaken: ((error?: Error | null) => void) | undefined
   #onWritten: (() => void) | undefined
 
   constructor (tcp: Duplex, owner: OutboxOwner, options: OutboxOptions) {
@@ -103,21 +107,21 @@ export class Outbox {
     if (!tcp.writable) return
     if (this.#oversize !== 0) this.#waits()
     const chunks = pending.chunks
-    if (chunks.length === 1) {
-      this.#write(chunks[0]!)
-    } else {
+    if (chunks.length > 1) {
       tcp.cork() // one writev
-      for (const chunk of chunks) this.#write(chunk)
+      for (const chunk of chunks) this.#enqueue(chunk)
       tcp.uncork()
+    } else if (this.#untaken > 0 || !this.#writeDirectly(chunks[0]!)) {
+      this.#enqueue(chunks[0]!)
     }
-    if (tcp.writableLength > this.#options.maxBuffered) this.#judge(pending.lastBytes)
+    if (this.#handedOver() > this.#options.maxBuffered) this.#judge(pending.lastBytes)
     // what waited before may have left meanwhile: then TCP has no 'drain' to come
     this.#settle()
   }
 
   /** Bytes that the client's kernel and ours have not taken yet. */
   get bufferedAmount (): number {
-    return this.#pending === undefined ? this.#tcp.writableLength : this.#pending.bytes + this.#tcp.writableLength
+    return this.#pending === undefined ? this.#handedOver() : this.#pending.bytes + this.#handedOver()
   }
 
   /** False while more than half of `maxBuffered` waits, and once the socket is ending or gone. */
@@ -179,13 +183,33 @@ export class Outbox {
     markDirty(this)
   }
 
-  #write (chunk: Buffer): void {
+  /** Bytes that TCP was given and has not taken yet. */
+  #handedOver (): number {
+    return this.#untaken + this.#tcp.writableLength
+  }
+
+  /** @returns `false` where the chunk has to go through the queue of the stream */
+  #writeDirectly (chunk: Buffer): boolean {
+    this.#untaken = chunk.length
+    const isWritten = writeDirectly(this.#tcp, chunk, (this.#onTaken ??= (error) => { this.#taken(error) }))
+    if (!isWritten) this.#untaken = 0
+    return isWritten
+  }
+
+  #enqueue (chunk: Buffer): void {
     // TCP's 'drain' comes only after a write of at least its own mark: below that, ask to be told of each write
     if (this.#options.maxBuffered < 2 * this.#tcp.writableHighWaterMark) {
       this.#tcp.write(chunk, (this.#onWritten ??= () => this.#settle()))
     } else {
       this.#tcp.write(chunk)
     }
+  }
+
+  #taken (error: Error | null | undefined): void {
+    this.#untaken = 0
+    // as the stream does
+    if (error != null) this.#tcp.destroy(error)
+    this.#settle()
   }
 
   /** More than `maxBuffered` waits. Is that one large message, or a client that does not read? */
@@ -207,12 +231,12 @@ export class Outbox {
     const { maxBuffered } = this.#options
     if (this.bufferedAmount + frame.length <= maxBuffered) return false
     this.flush()
-    return this.#tcp.writableLength > 0 && this.#waits() + frame.length > maxBuffered
+    return this.#handedOver() > 0 && this.#waits() + frame.length > maxBuffered
   }
 
   /** Bytes that TCP has not taken yet, beside one message larger than `maxBuffered`. */
   #waits (): number {
-    const length = this.#tcp.writableLength
+    const length = this.#handedOver()
     // a stream counts a chunk until all of it is taken
     if (length < this.#oversize) this.#oversize = 0
     return length - this.#oversize

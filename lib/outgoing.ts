@@ -50,7 +50,7 @@ export class Outgoing {
    * @returns `undefined` when a preSend hook dropped the message
    */
   payloadOf (socket: Socket, message: unknown, ref?: Ref): Payload | undefined {
-    if (message === undefined || !this.#hasPreSend) return new Payload(this.#encode(message, ref))
+    if (message === undefined || !this.#hasPreSend()) return new Payload(this.#encode(message, ref))
     const filtered = this.#filter(socket, message)
     return filtered === undefined ? undefined : new Payload(this.#encode(filtered, ref))
   }
@@ -69,7 +69,7 @@ export class Outgoing {
   filterPayload (socket: Socket, payload: Payload): Payload | undefined {
     const { frames } = this.#options
     const isCodec = typeof frames === 'object'
-    if (!this.#hasPreSend && !isCodec) return payload
+    if (!this.#hasPreSend() && !isCodec) return payload
     // text and bytes are what they are, to text, binary and raw views, and bytes to every view
     if (payload.isBinary || (frames !== 'json' && !isCodec)) {
       const filtered = this.#filter(socket, payload.data)
@@ -83,7 +83,7 @@ export class Outgoing {
   }
 
   #filter (socket: Socket, message: unknown): unknown {
-    if (!this.#hasPreSend) return message
+    if (!this.#hasPreSend()) return message
     let filtered: unknown = message
     for (const hook of this.#preSend) {
       filtered = atOnce(hook.call(this.#instance, socket, filtered), 'preSend')
@@ -93,7 +93,7 @@ export class Outgoing {
     return preSend === undefined ? filtered : atOnce(preSend.call(this.#instance, socket, filtered), 'preSend')
   }
 
-  get #hasPreSend (): boolean {
+  #hasPreSend (): boolean {
     return this.#options.preSend !== undefined || this.#preSend.length > 0
   }
 

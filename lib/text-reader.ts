@@ -1,6 +1,7 @@
-import { isUtf8 } from 'node:buffer'
+import { Buffer, isUtf8 } from 'node:buffer'
 import type { Duplex } from 'node:stream'
 import { FrameFollower } from './frame-follower.ts'
+import { readIntoSharedBuffer, readWhilePaused, type SharedBufferReader } from './shared-read-buffer.ts'
 import { kReader } from './symbols.ts'
 
 /** A longer message that comes in pieces is put together by `ws`; bytes. */
@@ -25,7 +26,7 @@ export interface TextReaderOwner {
  * It stands in the place of the one 'data' listener that `ws` puts on the TCP socket. It is only right where the
  * receiver of `ws` is done with a chunk when its listener returns: without compression, with synchronous events.
  */
-export class TextReader {
+export class TextReader implements SharedBufferReader {
   readonly #owner: TextReaderOwner
   readonly #tcp: Duplex
   readonly #onData: OnData
@@ -80,43 +81,65 @@ export class TextReader {
     this.#tcp.off('data', readChunk)
   }
 
-  read (chunk: Buffer): void {
+  /** `ws` has paused TCP: that the client leaves is still to be seen. */
+  paused (): void {
+    readWhilePaused(this.#tcp)
+  }
+
+  /** What the TCP socket emits. From the next read on, where it can be had, TCP reads into the shared buffer. */
+  readChunk (chunk: Buffer): void {
+    this.#read(chunk, chunk.length)
+    if (this.#tcp.readableLength === 0) readIntoSharedBuffer(this.#tcp, this)
+  }
+
+  /** What TCP has read into the shared buffer. */
+  readShared (shared: Buffer, bytes: number): boolean {
+    const tcp = this.#tcp
+    // others listen, or the order is to be kept: then it goes the usual way
+    if (tcp.isPaused() || tcp.readableLength > 0 || tcp.listenerCount('data') !== 1) return tcp.push(Buffer.from(shared.subarray(0, bytes)))
+    this.#read(shared, bytes, true)
+    return true
+  }
+
+  /** @param isShared - the chunk is good until this returns */
+  #read (chunk: Buffer, end: number, isShared = false): void {
     if (this.#isDone) return
     const begun = this.#begun
     if (begun !== undefined) {
       this.#begun = undefined
-      chunk = Buffer.concat([begun, chunk])
+      chunk = Buffer.concat([begun, chunk.subarray(0, end)])
+      end = chunk.length
+      isShared = false
     }
-    const at = this.#isAtBoundary && this.#owner.isOpen ? this.#readTexts(chunk) : 0
-    if (at === chunk.length || this.#isDone) return
-    if (this.#canWait(chunk, at)) this.#begun = Buffer.from(chunk.subarray(at))
+    const at = this.#isAtBoundary() && this.#owner.isOpen ? this.#readTexts(chunk, end) : 0
+    if (at === end || this.#isDone) return
+    const rest = chunk.subarray(at, end)
+    if (this.#canWait(rest)) this.#begun = Buffer.from(rest)
     // the rest goes with it: whether `ws` finds it good is known only after this tick
-    else this.#passOn(at === 0 ? chunk : chunk.subarray(at))
+    else this.#passOn(isShared ? Buffer.from(rest) : rest)
   }
 
   /** The beginning of a short text frame is kept until its end has come. */
-  #canWait (chunk: Buffer, at: number): boolean {
-    if (chunk[at] !== 0x81 || !this.#isAtBoundary || !this.#owner.isOpen) return false
+  #canWait (rest: Buffer): boolean {
+    if (rest[0] !== 0x81 || !this.#isAtBoundary() || !this.#owner.isOpen) return false
     // what comes while it is paused, `ws` reads without us when TCP is reset
     if (this.#tcp.isPaused()) return false
-    const left = chunk.length - at
-    if (left === 1) return true
-    const length = chunk[at + 1]!
+    if (rest.length === 1) return true
+    const length = rest[1]!
     if (length < 0x80) return false
-    if ((length & 0x7f) < 126) return (length & 0x7f) <= this.#maxPayload && left < (length & 0x7f) + 6
+    if ((length & 0x7f) < 126) return (length & 0x7f) <= this.#maxPayload && rest.length < (length & 0x7f) + 6
     if (length !== 0xfe) return false
-    if (left < 4) return true
-    const extended = chunk.readUInt16BE(at + 2)
-    return extended <= maxWaiting && extended <= this.#maxPayload && left < extended + 8
+    if (rest.length < 4) return true
+    const extended = rest.readUInt16BE(2)
+    return extended <= maxWaiting && extended <= this.#maxPayload && rest.length < extended + 8
   }
 
-  get #isAtBoundary (): boolean {
+  #isAtBoundary (): boolean {
     return this.#follower === undefined
   }
 
   /** @returns where the first frame begins that is not the common case */
-  #readTexts (chunk: Buffer): number {
-    const end = chunk.length
+  #readTexts (chunk: Buffer, end: number): number {
     let at = 0
     // FIN and the text opcode, no reserved bit
     while (end - at >= 6 && chunk[at] === 0x81 && this.#owner.isOpen) {
@@ -161,7 +184,7 @@ export class TextReader {
 }
 
 function readChunk (this: Duplex, chunk: Buffer): void {
-  (this as Read)[kReader]!.read(chunk)
+  (this as Read)[kReader]!.readChunk(chunk)
 }
 
 /**

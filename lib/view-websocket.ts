@@ -31,6 +31,11 @@ export class ViewWebSocket extends WebSocket {
     return super.emit(event, ...args)
   }
 
+  override pause (): void {
+    super.pause()
+    this[kReader]?.paused()
+  }
+
   override close (code?: number, reason?: string | Buffer): void {
     const socket = this[kSocket]
     const isOurs = this.readyState === WebSocket.OPEN && socket?.isOpen === false

@@ -479,3 +479,41 @@ t.test('TCP is reset while reading has stopped, in the middle of a frame: what h
   await closed.promise
   t.same(handled, [0, 1, 2, 3, 4, 5, 6, 7])
 })
+
+for (const [how, leaveIt, shutsDown] of [
+  ['TCP is reset', (client: RawClient) => { client.tcp.resetAndDestroy() }, false],
+  ['TCP ends', (client: RawClient) => { client.tcp.end() }, false],
+  ['TCP is reset, at shutdown', (client: RawClient) => { client.tcp.resetAndDestroy() }, true]
+] as const) {
+  t.test(`${how} while reading has stopped: a handler that runs is told`, async t => {
+    const gate = deferred()
+    const runs = deferred<AbortSignal>()
+    const { app, connections, connect } = await start(t, async ws => {
+      ws.wsView('/slow', {
+        name: 'slow',
+        messageSchema: Numbered,
+        backlog: 2,
+        async onMessage (socket, { n }) {
+          if (n === 0) return socket.send({ read: true })
+          runs.resolve(socket.signal)
+          await gate.promise
+        }
+      })
+    })
+    const client = await connect('/ws/slow')
+    const [tcp] = connections
+    client.sendRaw(flood(1, 60))
+    await client.next() // from now on TCP is read into the shared buffer
+    const paused = new Promise(resolve => { tcp!.once('pause', resolve) })
+    const bytes = flood(8, 60)
+    client.sendRaw(bytes.subarray(bytes.length / 8, shutsDown ? bytes.length / 4 : bytes.length))
+    const signal = await runs.promise
+    const closed = shutsDown ? app.close() : undefined
+    await paused
+    leaveIt(client)
+    if (!signal.aborted) await new Promise(resolve => { signal.addEventListener('abort', resolve) })
+    gate.resolve()
+    await closed
+    t.pass('its signal has aborted')
+  })
+}

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Channel, FormErrors, PublishOptions, SubscribeOptions, Subscription, WsFanout } from '../types.ts'
 import {

@@ -1,4 +1,4 @@
-import { isUtf8 } from 'node:buffer'
+import { Buffer, isUtf8 } from 'node:buffer'
 import { Payload } from '../payload.ts'
 import type { ChannelDefinition } from './channel.ts'
 import type { Subscriber } from './fan-out.ts'
