@@ -11,14 +11,14 @@ import { isPromise } from './is-promise.ts'
 import { Liveness } from './liveness.ts'
 import { isLeft, messageLoop, type LoopOwner } from './message-loop.ts'
 import { Outbox, type OutboxOwner } from './outbox.ts'
-import type { OpenSockets } from './open-sockets.ts'
+import { digest, type OpenSockets } from './open-sockets.ts'
 import type { ServerOptions } from './options.ts'
 import type { Payload } from './payload.ts'
 import { Rate } from './rate.ts'
 import { sessionIdOf, SocketSession, withSession, type SessionOwner, type StoredSession } from './session.ts'
 import type { Credentialed, SessionWatch, Standing } from './session-watch.ts'
 import { kReader, kSocket } from './symbols.ts'
-import { TextReader, type TextReaderOwner } from './text-reader.ts'
+import { MessageReader, type MessageReaderOwner } from './message-reader.ts'
 import type { Channel, CloseInfo, WsSocket, WsSockets } from './types.ts'
 import { userOf } from './user-of.ts'
 import type { Checked, View } from './view.ts'
@@ -44,7 +44,7 @@ let idCount = 0
 /**
  * What a view holds. It asks its inbox and its outbox, and knows one thing itself: how a socket ends.
  */
-export class Socket implements WsSocket, InboxOwner, OutboxOwner, LoopOwner, Subscriber, TextReaderOwner, SessionOwner, Credentialed {
+export class Socket implements WsSocket, InboxOwner, OutboxOwner, LoopOwner, Subscriber, MessageReaderOwner, SessionOwner, Credentialed {
   /** joined: a template would leave two strings and a rope between them */
   readonly id = [idPrefix, (++idCount).toString(36)].join('-')
   readonly request: FastifyRequest
@@ -53,6 +53,9 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, LoopOwner, Sub
   readonly user: string | undefined
   /** as the handshake ended with it, whether it is stored or not */
   readonly sessionId: string | undefined
+  /** what they are found by */
+  readonly userDigest: string | undefined
+  readonly sessionDigest: string | undefined
   data: unknown
   /** the view's name, for logs and filters */
   get view (): string { return this.#view.name }
@@ -94,6 +97,8 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, LoopOwner, Sub
     this.request = request
     this.user = user
     this.sessionId = sessionIdOf(request)
+    this.userDigest = user === undefined ? undefined : digest(user)
+    this.sessionDigest = this.sessionId === undefined ? undefined : digest(this.sessionId)
     this.data = data
     this.raw = raw
     this.#address = address
@@ -102,7 +107,7 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, LoopOwner, Sub
     this.#liveness = new Liveness(view.options, home.watch.now)
     this.#openedAt = clockMs()
     raw[kSocket] = this
-    if (isPlain && view.options.frames !== 'binary') raw[kReader] = TextReader.attach(this, tcp, view.options.maxPayload)
+    if (isPlain) raw[kReader] = MessageReader.attach(this, tcp, view.options.maxPayload)
   }
 
   // ---------- what a view uses

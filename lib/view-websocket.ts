@@ -1,7 +1,7 @@
 import { WebSocket } from 'ws'
 import type { Socket } from './socket.ts'
 import { kReader, kSocket } from './symbols.ts'
-import type { TextReader } from './text-reader.ts'
+import type { MessageReader } from './message-reader.ts'
 
 /**
  * The `ws` socket of a view. `ws` calls `close` itself when the client has sent its close frame, or broke the
@@ -9,7 +9,7 @@ import type { TextReader } from './text-reader.ts'
  */
 export class ViewWebSocket extends WebSocket {
   [kSocket]: Socket | undefined
-  [kReader]: TextReader | undefined
+  [kReader]: MessageReader | undefined
 
   /**
    * What `ws` tells goes to our socket first, then to whoever else listens. (Listeners of ours would be a table of them

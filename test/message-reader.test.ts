@@ -1,9 +1,9 @@
-// Our reader of text frames beside the receiver of `ws` alone: whatever comes, in whatever pieces, the same happens.
+// Our reader of messages beside the receiver of `ws` alone: whatever comes, in whatever pieces, the same happens.
 import t from 'tap'
 import { Duplex } from 'node:stream'
 import { WebSocket } from 'ws'
 import { kReader, kSocket } from '../lib/symbols.ts'
-import { TextReader } from '../lib/text-reader.ts'
+import { MessageReader } from '../lib/message-reader.ts'
 import { ViewWebSocket } from '../lib/view-websocket.ts'
 import { clientFrame, type FrameOut } from './fixtures/rfc6455.ts'
 
@@ -55,11 +55,14 @@ async function play ({ chunks, turns, closeAt, pauseAt }: Scene, way: Way): Prom
   const raw = new (withReader ? ViewWebSocket : WebSocket)(null as never, undefined, options as never) as unknown as Raw
   raw._isServer = true
   const reading = raw as unknown as ViewWebSocket
+  const kept: { data: Buffer, hex: string }[] = []
   let count = 0
   let hasClosed = false
   const receive = (data: Buffer | string, isBinary: boolean): void => {
     if (raw.readyState !== WebSocket.OPEN) return
-    events.push(`${isBinary ? 'binary' : 'text'} ${Buffer.from(data as string).toString('hex')}`)
+    const hex = Buffer.from(data as string).toString('hex')
+    events.push(`${isBinary ? 'binary' : 'text'} ${hex}`)
+    if (typeof data === 'object') kept.push({ data, hex })
     if (count === closeAt) {
       hasClosed = true
       raw.close(4000, 'ours')
@@ -88,7 +91,7 @@ async function play ({ chunks, turns, closeAt, pauseAt }: Scene, way: Way): Prom
     const socket = { closing: nothing, receive: nothing, gone: nothing, pinged: nothing, seen: nothing, failed: nothing, get isOpen () { return !hasClosed } }
     reading[kSocket] = socket as unknown as NonNullable<ViewWebSocket[typeof kSocket]>
     const owner = { receive, get isOpen () { return raw.readyState === WebSocket.OPEN } }
-    reading[kReader] = TextReader.attach(owner, tcp, maxPayload)
+    reading[kReader] = MessageReader.attach(owner, tcp, maxPayload)
     if (reading[kReader] === undefined) throw new Error('the reader did not take over')
   }
   for (const [i, chunk] of chunks.entries()) {
@@ -102,6 +105,7 @@ async function play ({ chunks, turns, closeAt, pauseAt }: Scene, way: Way): Prom
     if (turns[i] === true) await turn()
   }
   for (let i = 0; i < 3; i++) await turn()
+  for (const { data, hex } of kept) if (data.toString('hex') !== hex) events.push(`overwritten ${hex}`)
   events.push(`written ${Buffer.concat(tcp.written).toString('hex')}, ended ${tcp.hasEnded}, paused ${tcp.isPaused()}`)
   tcp.push(null)
   await turn()
@@ -189,8 +193,8 @@ t.test('what it does not read itself it hands to ws, and ws does what it always 
 t.test('it is left out where ws does not read alone', async t => {
   const tcp = new Tcp()
   const owner = { isOpen: true, receive () {} }
-  t.equal(TextReader.attach(owner, tcp, maxPayload), undefined, 'nobody reads')
+  t.equal(MessageReader.attach(owner, tcp, maxPayload), undefined, 'nobody reads')
   tcp.on('data', () => {})
   tcp.on('data', () => {})
-  t.equal(TextReader.attach(owner, tcp, maxPayload), undefined, 'two read')
+  t.equal(MessageReader.attach(owner, tcp, maxPayload), undefined, 'two read')
 })

@@ -9,32 +9,32 @@ const maxWaiting = 4096
 
 type OnData = (this: Duplex, chunk: Buffer) => void
 
-interface Read { [kReader]?: TextReader }
+interface Read { [kReader]?: MessageReader }
 
-export interface TextReaderOwner {
+export interface MessageReaderOwner {
   /** may a message be handed out now? `false` once the closing handshake has begun */
   readonly isOpen: boolean
-  /** one text message, whole and valid UTF-8 */
-  receive (text: string, isBinary: false): void
+  /** one whole message; text is valid UTF-8 */
+  receive (data: string | Buffer, isBinary: boolean): void
 }
 
 /**
- * Reads the common case straight from the TCP chunk: a whole, unfragmented, masked text frame (RFC 6455 §5.2) up to
- * `maxPayload`. Everything else, valid or not, goes to the receiver of `ws` as it came, so the protocol stays that of
+ * Reads the common case straight from what TCP has brought: a whole, unfragmented, masked frame of a message (RFC 6455
+ * §5.2) up to `maxPayload`. Everything else, valid or not, goes to the receiver of `ws` as it came, so the protocol stays that of
  * `ws`. The reader follows the frames of what it passes on, and takes over again at the next boundary.
  *
  * It stands in the place of the one 'data' listener that `ws` puts on the TCP socket. It is only right where the
  * receiver of `ws` is done with a chunk when its listener returns: without compression, with synchronous events.
  */
-export class TextReader implements SharedBufferReader {
-  readonly #owner: TextReaderOwner
+export class MessageReader implements SharedBufferReader {
+  readonly #owner: MessageReaderOwner
   readonly #tcp: Duplex
   readonly #onData: OnData
   readonly #maxPayload: number
   /** `ws` takes no more: the client has sent its close frame, or broke the protocol */
   #isDone = false
   #isFeeding = false
-  /** the first bytes of a text frame, whose rest has not come yet */
+  /** the first bytes of a frame, whose rest has not come yet */
   #begun: Buffer | undefined
   /** where `ws` is in what was passed on; `undefined`: between two messages, as it is nearly always */
   #follower: FrameFollower | undefined
@@ -44,18 +44,18 @@ export class TextReader implements SharedBufferReader {
    *
    * @returns `undefined` when there is not exactly one listener to take the place of: `ws` goes on alone then
    */
-  static attach (owner: TextReaderOwner, tcp: Duplex, maxPayload: number): TextReader | undefined {
+  static attach (owner: MessageReaderOwner, tcp: Duplex, maxPayload: number): MessageReader | undefined {
     const listeners = tcp.listeners('data')
     if (listeners.length !== 1) return undefined
     const onData = listeners[0] as OnData
-    const reader = new TextReader(owner, tcp, onData, maxPayload)
+    const reader = new MessageReader(owner, tcp, onData, maxPayload)
     tcp.off('data', onData)
     ;(tcp as Read)[kReader] = reader
     tcp.on('data', readChunk)
     return reader
   }
 
-  private constructor (owner: TextReaderOwner, tcp: Duplex, onData: OnData, maxPayload: number) {
+  private constructor (owner: MessageReaderOwner, tcp: Duplex, onData: OnData, maxPayload: number) {
     this.#owner = owner
     this.#tcp = tcp
     this.#onData = onData
@@ -111,7 +111,7 @@ export class TextReader implements SharedBufferReader {
       end = chunk.length
       isShared = false
     }
-    const at = this.#isAtBoundary() && this.#owner.isOpen ? this.#readTexts(chunk, end) : 0
+    const at = this.#isAtBoundary() && this.#owner.isOpen ? this.#readMessages(chunk, end, isShared) : 0
     if (at === end || this.#isDone) return
     const rest = chunk.subarray(at, end)
     if (this.#canWait(rest)) this.#begun = Buffer.from(rest)
@@ -119,9 +119,9 @@ export class TextReader implements SharedBufferReader {
     else this.#passOn(isShared ? Buffer.from(rest) : rest)
   }
 
-  /** The beginning of a short text frame is kept until its end has come. */
+  /** The beginning of a short frame is kept until its end has come. */
   #canWait (rest: Buffer): boolean {
-    if (rest[0] !== 0x81 || !this.#isAtBoundary() || !this.#owner.isOpen) return false
+    if (!isMessage(rest[0]!) || !this.#isAtBoundary() || !this.#owner.isOpen) return false
     // what comes while it is paused, `ws` reads without us when TCP is reset
     if (this.#tcp.isPaused()) return false
     if (rest.length === 1) return true
@@ -139,10 +139,10 @@ export class TextReader implements SharedBufferReader {
   }
 
   /** @returns where the first frame begins that is not the common case */
-  #readTexts (chunk: Buffer, end: number): number {
+  #readMessages (chunk: Buffer, end: number, isShared: boolean): number {
     let at = 0
-    // FIN and the text opcode, no reserved bit
-    while (end - at >= 6 && chunk[at] === 0x81 && this.#owner.isOpen) {
+    while (end - at >= 6 && isMessage(chunk[at]!) && this.#owner.isOpen) {
+      const isBinary = chunk[at] === 0x82
       let length = chunk[at + 1]! & 0x7f
       // not masked, or longer than 65535
       if (chunk[at + 1]! < 0x80 || length === 127) return at
@@ -155,18 +155,21 @@ export class TextReader implements SharedBufferReader {
       const next = start + length
       if (next > end || length > this.#maxPayload) return at
       const bits = unmask(chunk, mask, start, next)
-      let text: string
-      if (bits < 0x80) {
-        text = chunk.toString('latin1', start, next)
+      let data: string | Buffer
+      if (isBinary) {
+        const bytes = chunk.subarray(start, next)
+        data = isShared ? Buffer.from(bytes) : bytes
+      } else if (bits < 0x80) {
+        data = chunk.toString('latin1', start, next)
       } else if (isUtf8(chunk.subarray(start, next))) {
-        text = chunk.toString('utf8', start, next)
+        data = chunk.toString('utf8', start, next)
       } else {
         // `ws` has the error for it
         unmask(chunk, mask, start, next)
         return at
       }
       at = next
-      this.#owner.receive(text, false)
+      this.#owner.receive(data, isBinary)
     }
     return at
   }
@@ -185,6 +188,11 @@ export class TextReader implements SharedBufferReader {
 
 function readChunk (this: Duplex, chunk: Buffer): void {
   (this as Read)[kReader]!.readChunk(chunk)
+}
+
+/** FIN and the opcode of text or of binary, no reserved bit. */
+function isMessage (first: number): boolean {
+  return first === 0x81 || first === 0x82
 }
 
 /**
