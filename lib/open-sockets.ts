@@ -31,14 +31,14 @@ export class OpenSockets implements Iterable<Socket>, Watched {
 
   add (socket: Socket): void {
     this.#sockets.add(socket)
-    if (socket.userDigest !== undefined) enter(this.#byUser, socket.userDigest, socket)
-    if (socket.sessionDigest !== undefined) enter(this.#bySession, socket.sessionDigest, socket)
+    if (socket.user !== undefined) enter(this.#byUser, digest(socket.user), socket)
+    if (socket.sessionId !== undefined) enter(this.#bySession, digest(socket.sessionId), socket)
   }
 
   delete (socket: Socket): void {
     if (!this.#sockets.delete(socket)) return
-    if (socket.userDigest !== undefined) leave(this.#byUser, socket.userDigest, socket)
-    if (socket.sessionDigest !== undefined) leave(this.#bySession, socket.sessionDigest, socket)
+    if (socket.user !== undefined) leave(this.#byUser, digest(socket.user), socket)
+    if (socket.sessionId !== undefined) leave(this.#bySession, digest(socket.sessionId), socket)
   }
 
   tick (now: number): boolean {

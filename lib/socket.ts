@@ -11,7 +11,7 @@ import { isPromise } from './is-promise.ts'
 import { Liveness } from './liveness.ts'
 import { isLeft, messageLoop, type LoopOwner } from './message-loop.ts'
 import { Outbox, type OutboxOwner } from './outbox.ts'
-import { digest, type OpenSockets } from './open-sockets.ts'
+import type { OpenSockets } from './open-sockets.ts'
 import type { ServerOptions } from './options.ts'
 import type { Payload } from './payload.ts'
 import { Rate } from './rate.ts'
@@ -53,9 +53,6 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, LoopOwner, Sub
   readonly user: string | undefined
   /** as the handshake ended with it, whether it is stored or not */
   readonly sessionId: string | undefined
-  /** what they are found by */
-  readonly userDigest: string | undefined
-  readonly sessionDigest: string | undefined
   data: unknown
   /** the view's name, for logs and filters */
   get view (): string { return this.#view.name }
@@ -97,8 +94,6 @@ export class Socket implements WsSocket, InboxOwner, OutboxOwner, LoopOwner, Sub
     this.request = request
     this.user = user
     this.sessionId = sessionIdOf(request)
-    this.userDigest = user === undefined ? undefined : digest(user)
-    this.sessionDigest = this.sessionId === undefined ? undefined : digest(this.sessionId)
     this.data = data
     this.raw = raw
     this.#address = address
