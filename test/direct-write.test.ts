@@ -1,6 +1,7 @@
 // Writing past the queue of the stream: what is sent arrives in order, what waits is counted, and a failure is told.
 import { once } from 'node:events'
-import { duplexPair } from 'node:stream'
+import { Socket as TcpSocket } from 'node:net'
+import { Duplex, duplexPair } from 'node:stream'
 import t from 'tap'
 import { writeDirectly } from '../lib/direct-write.ts'
 import { Outbox, type OutboxOptions } from '../lib/outbox.ts'
@@ -39,6 +40,13 @@ t.test('nothing is done where the queue is needed', async (t) => {
   const { write } = other
   other.write = write.bind(other)
   t.equal(writeDirectly(other, Buffer.from('a'), never), false, 'somebody counts its writes')
+
+  const { server: third } = await tcpPair(t)
+  const prototype = TcpSocket.prototype as { write?: unknown }
+  t.equal(Object.hasOwn(prototype, 'write'), false)
+  t.teardown(() => { delete prototype.write })
+  prototype.write = function (this: unknown, ...args: unknown[]) { return Reflect.apply(Duplex.prototype.write, this, args) as boolean }
+  t.equal(writeDirectly(third, Buffer.from('a'), never), false, 'or those of all')
 })
 
 t.test('what TCP has not taken is counted, and what follows it keeps its place', async (t) => {
