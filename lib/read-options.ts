@@ -176,6 +176,15 @@ function addRouteOptions (where: string, route: Record<string, unknown>, others:
 
 /** What can only be said with several options in view. */
 function checkTogether (where: string, view: ViewOptions, own: Record<string, unknown>): void {
+  if (!view.takesMessages) {
+    const unused = (['messageSchema', 'preMessage', 'concurrency'] as const).find((name) => own[name] !== undefined)
+    if (unused !== undefined) {
+      throw new WSV_ERR_OPTION_INVALID(where, unused, 'left out of a view that takes no messages: it has no onMessage, and no handler to read them', describe(own[unused]))
+    }
+  }
+  if (view.handler !== undefined && own.concurrency !== undefined) {
+    throw new WSV_ERR_OPTION_INVALID(where, 'concurrency', 'left out where a handler owns the connection: it asks for one message after the other', describe(own.concurrency))
+  }
   if (view.messageSchema === undefined && view.takesMessages && view.frames === 'json') {
     throw new WSV_ERR_OPTION_INVALID(where, 'messageSchema',
       'given where a JSON view takes messages (a schema without constraints, {} or Type.Unknown(), takes anything)', 'undefined')

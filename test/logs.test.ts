@@ -92,7 +92,7 @@ t.test('a client that breaks the protocol, and one that is gone, are no errors',
 t.test("what a view throws is logged once, with the socket's id", async t => {
   const boom = (): never => { throw new Error('boom') }
   const places: Record<string, { options: object, handler?: () => Promise<void>, sends: boolean, msg: string }> = {
-    onOpen: { options: { onOpen: boom }, sends: false, msg: 'the view failed' },
+    onOpen: { options: { onOpen: boom, onMessage () {} }, sends: false, msg: 'the view failed' },
     onMessage: { options: { onMessage: async () => boom() }, sends: true, msg: 'the view failed' },
     preMessage: { options: { preMessage: boom, onMessage () {} }, sends: true, msg: 'the view failed' },
     clean: { options: { clean: boom, onMessage () {} }, sends: true, msg: 'the view failed' },

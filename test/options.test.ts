@@ -495,6 +495,13 @@ t.test('what a view may have', t => {
   }
   t.throws(() => readView({ messageSchema: schema, onMessage: nothing }, nothing), { code: 'WSV_ERR_OPTION_INVALID', message: /'onMessage' must be left out/ })
   t.throws(() => readView({ messageSchema: schema, handler: nothing }, nothing), { code: 'WSV_ERR_OPTION_INVALID', message: /'handler' must be given once/ })
+  t.throws(() => readView({ concurrency: 2, messageSchema: schema }, nothing), { code: 'WSV_ERR_OPTION_INVALID', message: /'concurrency' must be left out where a handler owns the connection/ })
+  for (const [name, value] of Object.entries({ messageSchema: schema, preMessage: nothing, concurrency: 2 })) {
+    const message = new RegExp(`'${name}' must be left out of a view that takes no messages`)
+    t.throws(() => readView({ onOpen: nothing, [name]: value }), { code: 'WSV_ERR_OPTION_INVALID', message })
+    if (name === 'preMessage') t.throws(() => readView({ preMessage: nothing }, nothing), { code: 'WSV_ERR_OPTION_INVALID', message }, 'a handler that has nothing to read')
+  }
+  t.doesNotThrow(() => readView({ onOpen: nothing, rateLimit: { messages: 1, perMs: 1000 } }), 'a rate counts pings too')
   t.throws(() => readView({ messageSchema: schema }, 'handler'), { code: 'WSV_ERR_OPTION_INVALID', message: /'handler' must be a function, got 'handler'/ })
   t.end()
 })
