@@ -20,13 +20,11 @@ function handler (socket, request) {
   socket.on('message', (data) => {
     const message = parse(data.toString())
     if (!isValid(message)) return socket.send(invalid)
-    request.server.messages++
     const text = JSON.stringify(said(message))
     if (channel === 'echo') socket.send(text)
     else publish(channel, text)
   })
 }
-app.decorate('messages', 0)
 app.get('/echo', { websocket: true }, handler)
 app.get('/fan', { websocket: true }, handler)
 app.get('/room/:i', { websocket: true }, handler)
