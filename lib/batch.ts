@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { frameLength, opcodes, writeFrame } from './frame.ts'
 
-/** A part of this size or more is handed to TCP as it is; smaller ones are copied together. Bytes. */
+/** A frame of this size or more is a Buffer of its own, not copied where it is one already; smaller ones share one. Bytes. */
 const copyBelow = 16 * 1024
 
 /** A frame; or the text of a message, which becomes one where it is joined with the others. */
