@@ -79,6 +79,7 @@ class Round {
   }
 
   add (channel: string, message: ChannelMessage): Promise<void> {
+    // of a text its characters: near enough for a bound, and known without reading it
     this.#bytes += message.data.length
     if (this.messages.push(channel, message) <= 2 * maxMessages && this.#bytes <= maxBytes) return done
     return (this.#delivered ??= new Promise((resolve) => { this.resolve = resolve }))

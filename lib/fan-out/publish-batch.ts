@@ -36,15 +36,15 @@ export class PublishBatch {
 
   async #sendToNodes (cluster: RedisClient): Promise<(Error | null)[]> {
     const parts = new Map<RedisClient, PublishBatch>()
-    const errors: Promise<Error | null>[] = []
+    const answers: Promise<Error | null>[] = []
     for (let i = 0; i < this.size; i++) {
       const node = nodeOf(cluster, this.#channels[i]!)
       let part = parts.get(node)
       if (part === undefined) parts.set(node, part = new PublishBatch())
-      errors.push(part.add(this.#channels[i]!, this.#messages[i]!).then(good, bad))
+      answers.push(part.add(this.#channels[i]!, this.#messages[i]!).then(good, bad))
     }
     for (const [node, part] of parts) part.send(node).then((errors) => { part.settle(errors) }, (err: unknown) => { part.reject(err) })
-    return await Promise.all(errors)
+    return await Promise.all(answers)
   }
 
   settle (errors: (Error | null)[]): void {
