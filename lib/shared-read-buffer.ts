@@ -43,7 +43,8 @@ export function readIntoSharedBuffer (tcp: Duplex, reader: SharedBufferReader): 
 /** `pause()` stops reading such a socket at once: read on until the socket's own buffer is full, as others do. */
 export function readWhilePaused (tcp: Duplex): void {
   const fields = tcp as unknown as PrivateFields
-  if (!tcp.destroyed && kBuffer !== undefined && fields[kBuffer] === buffer) fields._read(0)
+  if (tcp.destroyed || tcp.readableLength >= tcp.readableHighWaterMark) return
+  if (kBuffer !== undefined && fields[kBuffer] === buffer) fields._read(0)
 }
 
 function findFields (): { kBuffer?: symbol | undefined, kBufferCb?: symbol | undefined } {
