@@ -83,6 +83,10 @@ export class MessageReader implements SharedBufferReader {
 
   /** `ws` has paused TCP: that the client leaves is still to be seen. */
   paused (): void {
+    const begun = this.#begun
+    this.#begun = undefined
+    // its end, `ws` reads without us when TCP is reset
+    if (begun !== undefined && !this.#isDone && !this.#tcp.destroyed) this.#passOn(begun)
     readWhilePaused(this.#tcp)
   }
 

@@ -480,6 +480,31 @@ t.test('TCP is reset while reading has stopped, in the middle of a frame: what h
   t.same(handled, [0, 1, 2, 3, 4, 5, 6, 7])
 })
 
+t.test('reading is stopped when half a frame has come, and TCP is reset when the rest has: what had been read is handled', async t => {
+  const handled: number[] = []
+  const closed = deferred()
+  const { app, connections, connect } = await start(t, async ws => {
+    ws.wsView('/fast', {
+      name: 'fast',
+      messageSchema: Numbered,
+      onMessage (_socket, { n }) { handled.push(n) },
+      onClose () { closed.resolve() }
+    })
+  })
+  const client = await connect('/ws/fast')
+  const [tcp] = connections
+  const bytes = flood(4, 60)
+  const cut = bytes.length / 2 + 20
+  client.sendRaw(bytes.subarray(0, cut))
+  while (handled.length < 2) await new Promise(resolve => setImmediate(resolve))
+  ;[...app.wsSockets][0]!.raw.pause()
+  client.sendRaw(bytes.subarray(cut))
+  while (tcp!.readableLength === 0) await new Promise(resolve => setImmediate(resolve))
+  client.tcp.resetAndDestroy()
+  await closed.promise
+  t.same(handled, [0, 1, 2, 3])
+})
+
 for (const [how, leaveIt, shutsDown] of [
   ['TCP is reset', (client: RawClient) => { client.tcp.resetAndDestroy() }, false],
   ['TCP ends', (client: RawClient) => { client.tcp.end() }, false],

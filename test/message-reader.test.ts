@@ -33,6 +33,8 @@ interface Scene {
   /** at which message we close, or pause; -1: never */
   closeAt: number
   pauseAt: number
+  /** before which chunk reading is stopped, until TCP is gone without an end; -1: never */
+  stopAt: number
 }
 
 /** What `ws` needs of a socket; these parts of it are not public. */
@@ -47,7 +49,7 @@ type Way = 'ws' | 'chunks' | 'shared buffer'
 const shared = Buffer.alloc(64 * 1024)
 
 /** @returns everything that happened */
-async function play ({ chunks, turns, closeAt, pauseAt }: Scene, way: Way): Promise<string[]> {
+async function play ({ chunks, turns, closeAt, pauseAt, stopAt }: Scene, way: Way): Promise<string[]> {
   const withReader = way !== 'ws'
   const events: string[] = []
   const tcp = new Tcp()
@@ -95,6 +97,7 @@ async function play ({ chunks, turns, closeAt, pauseAt }: Scene, way: Way): Prom
     if (reading[kReader] === undefined) throw new Error('the reader did not take over')
   }
   for (const [i, chunk] of chunks.entries()) {
+    if (i === stopAt) raw.pause()
     if (way === 'shared buffer' && i > 0) {
       chunk.copy(shared)
       reading[kReader]!.readShared(shared, chunk.length)
@@ -107,7 +110,7 @@ async function play ({ chunks, turns, closeAt, pauseAt }: Scene, way: Way): Prom
   for (let i = 0; i < 3; i++) await turn()
   for (const { data, hex } of kept) if (data.toString('hex') !== hex) events.push(`overwritten ${hex}`)
   events.push(`written ${Buffer.concat(tcp.written).toString('hex')}, ended ${tcp.hasEnded}, paused ${tcp.isPaused()}`)
-  tcp.push(null)
+  if (stopAt === -1) tcp.push(null)
   await turn()
   tcp.destroy()
   for (let i = 0; i < 2; i++) await turn()
@@ -166,7 +169,8 @@ function sceneOf (seed: number): Scene {
     chunks,
     turns: chunks.map(() => fraction() < 0.5),
     closeAt: fraction() < 0.2 ? below(5) : -1,
-    pauseAt: fraction() < 0.2 ? below(5) : -1
+    pauseAt: fraction() < 0.2 ? below(5) : -1,
+    stopAt: fraction() < 0.2 ? below(chunks.length) : -1
   }
 }
 
