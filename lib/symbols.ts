@@ -4,7 +4,7 @@ export const kHandshake = Symbol('wsViews.handshake')
 export const kSocket = Symbol('wsViews.socket')
 /** on an instance: the registrations of wsViews on it */
 export const kRegistrations = Symbol('wsViews.registrations')
-/** on a `ws` socket and its TCP socket: what reads text messages before `ws` does */
+/** on a `ws` socket and its TCP socket: what reads messages before `ws` does */
 export const kReader = Symbol('wsViews.reader')
 /** in a route's config: 'view', 'websocket' (of @fastify/websocket) or 'plain' */
 export const kRouteKind = Symbol('wsViews.routeKind')
